@@ -1,0 +1,1 @@
+"""HTTP in: routes, keys, streaming, error answers."""

@@ -1,0 +1,1 @@
+"""The native Gemini API over HTTP, as seen from here."""

@@ -1,0 +1,1 @@
+"""Shapes and framing of both protocols; decides nothing."""
