@@ -12,7 +12,7 @@ import pytest
 
 from tools import node
 
-EMPTY_LOCK = "{}"
+BROKEN_LOCK = "{broken"
 
 
 def test_a_script_imports_the_pinned_clients() -> None:
@@ -90,7 +90,7 @@ def test_the_lock_names_no_registry() -> None:
 
 def test_npms_failure_is_told(tmp_path: Path) -> None:
     """A lock that npm refuses gives NodeToolsError with npm's own words, and leaves no half install."""
-    _manifest(tmp_path / "manifest", lock=EMPTY_LOCK)
+    _manifest(tmp_path / "manifest", lock=BROKEN_LOCK)
 
     with pytest.raises(node.NodeToolsError, match=r"npm ci failed \(1\)[\s\S]*package-lock"):
         node._installed(tmp_path / "manifest", tmp_path / "cache")
@@ -108,7 +108,7 @@ def test_parallel_callers_install_once(tmp_path: Path, monkeypatch: pytest.Monke
         (folder / "node_modules").mkdir()
 
     monkeypatch.setattr(node, "_npm_ci", install)
-    _manifest(tmp_path / "manifest", lock=EMPTY_LOCK)
+    _manifest(tmp_path / "manifest", lock=BROKEN_LOCK)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: node._installed(tmp_path / "manifest", tmp_path / "cache"), range(4)))
 
@@ -119,7 +119,7 @@ def test_parallel_callers_install_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_an_install_is_used_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is installed already is found without npm."""
-    _manifest(tmp_path / "manifest", lock=EMPTY_LOCK)
+    _manifest(tmp_path / "manifest", lock=BROKEN_LOCK)
     there = tmp_path / "cache" / node._fingerprint(tmp_path / "manifest") / "node_modules"
     there.mkdir(parents=True)
     monkeypatch.setattr(node, "_npm_ci", lambda _: os.abort())
