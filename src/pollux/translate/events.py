@@ -1,0 +1,83 @@
+"""The vocabulary between the two sides: what a reply says, one thing at a time.
+
+The reader makes events of native replies; each OpenAI form is told from events alone. `candidate` is the candidate's index.
+They are frozen msgspec structures rather than dataclasses: making one costs a tenth, and a stream makes many.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Event(Struct, frozen=True):
+    """Something that a reply says."""
+
+
+class Started(Event, frozen=True):
+    """The first reply is here: the native response's id and the model that really answers, where known."""
+
+    response_id: str | None
+    model_version: str | None
+
+
+class Text(Event, frozen=True):
+    """A piece of the answer's text, never empty."""
+
+    candidate: int
+    text: str
+
+
+class Thought(Event, frozen=True):
+    """A piece of a thought summary, never empty."""
+
+    candidate: int
+    text: str
+
+
+class Signature(Event, frozen=True):
+    """The signature of the answer's text: opaque, to be given back on the next turn."""
+
+    candidate: int
+    signature: str
+
+
+class Extra(Event, frozen=True):
+    """A native field of the candidate that OpenAI's form has no place for; a later one of the same name replaces it."""
+
+    candidate: int
+    name: str
+    value: Any
+
+
+class Strange(Event, frozen=True):
+    """A part that has no place in the OpenAI form yet, as plain JSON."""
+
+    candidate: int
+    part: dict[str, Any]
+
+
+class Finish(Event, frozen=True):
+    """The candidate has ended, with the native reason."""
+
+    candidate: int
+    reason: str
+
+
+class Blocked(Event, frozen=True):
+    """The prompt was blocked: there is no candidate at all."""
+
+    reason: str
+    feedback: dict[str, Any]
+
+
+class Usage(Event, frozen=True):
+    """The tokens of the whole reply, said once, at its end."""
+
+    prompt: int
+    completion: int
+    cached: int
+    reasoning: int
+    tool_use: int
+    prompt_by_modality: dict[str, int]
+    completion_by_modality: dict[str, int]
+    service_tier: str | None

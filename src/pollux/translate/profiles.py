@@ -1,0 +1,74 @@
+"""What is known of a model family, and where it is written. No other file asks what a model is called.
+
+The first row whose pattern begins the model's name is the family. A name that no row knows inherits the newest family.
+Source, unless a row says otherwise: Gemini API, Thinking, table of 25 September 2026; changes of 3.6 Flash (prefill,
+sampling parameters).
+"""
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"]
+
+LOW_TO_HIGH: tuple[Level, ...] = ("LOW", "MEDIUM", "HIGH")
+MINIMAL_TO_HIGH: tuple[Level, ...] = ("MINIMAL", *LOW_TO_HIGH)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of a model family.
+
+    `levels` and `budgets` (smallest, largest) say how thinking is controlled: by one of them, or not at all.
+    """
+
+    family: str
+    levels: tuple[Level, ...] = ()
+    budgets: tuple[int, int] | None = None
+    thinking_can_be_off: bool = False
+    continues_prefill: bool = False
+    ignores_sampling: bool = False
+
+
+NEWEST = Profile("gemini", levels=LOW_TO_HIGH, ignores_sampling=True)
+
+FAMILIES: tuple[tuple[str, Profile], ...] = (
+    (r"gemini-2\.5-flash-image", Profile("gemini-2.5-flash-image", continues_prefill=True)),
+    (r"gemini-2\.5-.*tts", Profile("gemini-2.5-tts")),
+    (r"gemini-2\.5-pro", Profile("gemini-2.5-pro", budgets=(128, 32_768), continues_prefill=True)),
+    (
+        r"gemini-2\.5-flash-lite",
+        Profile("gemini-2.5-flash-lite", budgets=(512, 24_576), thinking_can_be_off=True, continues_prefill=True),
+    ),
+    (r"gemini-2\.5-flash", Profile("gemini-2.5-flash", budgets=(1, 24_576), thinking_can_be_off=True, continues_prefill=True)),
+    (r"gemini-(1\.|2\.0)", Profile("gemini-2.0", continues_prefill=True)),
+    (r"gemini-3-pro-image|nano-banana-pro", Profile("gemini-3-pro-image", continues_prefill=True)),
+    (r"gemini-3-pro", Profile("gemini-3-pro", levels=("LOW", "HIGH"), continues_prefill=True)),
+    (r"gemini-3-flash", Profile("gemini-3-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
+    (r"gemini-3\.1-pro", Profile("gemini-3.1-pro", levels=LOW_TO_HIGH, continues_prefill=True)),
+    (r"gemini-3\.1-flash(-lite)?-image", Profile("gemini-3.1-flash-image", levels=("MINIMAL", "HIGH"), continues_prefill=True)),
+    (r"gemini-3\.\d-flash(-lite)?-tts", Profile("gemini-3-tts")),
+    (r"gemini-3\.1-flash-lite", Profile("gemini-3.1-flash-lite", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
+    (r"gemini-3\.5-transcribe", Profile("gemini-3.5-transcribe")),
+    (r"gemini-3\.5-flash-lite", Profile("gemini-3.5-flash-lite", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
+    (r"gemini-3\.5-flash", Profile("gemini-3.5-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
+    (r"gemini-3\.6-flash", Profile("gemini-3.6-flash", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
+    (r"gemini-3\.[78]-flash", Profile("gemini-3.8-flash", levels=LOW_TO_HIGH, ignores_sampling=True)),
+    (r"gemini-4-hydrogen", Profile("gemini-4-hydrogen", levels=(*LOW_TO_HIGH, "XHIGH"), ignores_sampling=True)),
+    (r"gemini-4", Profile("gemini-4", levels=LOW_TO_HIGH, ignores_sampling=True)),
+    # Third-party report: minimal, medium, high.
+    (r"gemini-nano-banana", Profile("gemini-nano-banana", levels=("MINIMAL", "MEDIUM", "HIGH"), ignores_sampling=True)),
+    (r"gemini-robotics", Profile("gemini-robotics", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
+    # Gemma thinks, but how it is controlled is not documented: nothing is sent.
+    (r"gemma-", Profile("gemma", continues_prefill=True)),
+    (r"gemini-embedding|text-embedding|gemini-omni|veo-|lyria-|imagen-", Profile("not-chat")),
+)
+
+_FAMILIES = tuple((re.compile(pattern), family) for pattern, family in FAMILIES)
+
+
+@functools.lru_cache(maxsize=1024)
+def profile(model: str) -> Profile:
+    """Give what is known of a model, by its bare id."""
+    return next((family for pattern, family in _FAMILIES if pattern.match(model)), NEWEST)

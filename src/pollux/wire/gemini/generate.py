@@ -1,0 +1,205 @@
+"""Shapes of generateContent and streamGenerateContent.
+
+Fields are optional where the service may omit them: it leaves out defaults, and everything in a reply may be missing.
+Enumerations are strings, since the service adds values without notice. Keys that a shape does not name are dropped while
+decoding; `second_look` finds them.
+
+Source: Gemini API, generateContent; recorded traffic.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+Json = dict[str, Any]
+
+
+class Shape(Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=False):
+    """A native message: snake case here, camel case on the wire, absent fields left out."""
+
+
+class Blob(Shape):
+    """Media inside a message; `data` is base64."""
+
+    mime_type: str | None = None
+    data: str | None = None
+
+
+class FileData(Shape):
+    """Media by reference."""
+
+    file_uri: str | None = None
+    mime_type: str | None = None
+
+
+class FunctionCall(Shape):
+    """A call that the model asks for; `args` may be missing when there are none."""
+
+    id: str | None = None
+    name: str | None = None
+    args: Json | None = None
+    partial_args: list[Json] | None = None
+    will_continue: bool | None = None
+
+
+class FunctionResponse(Shape):
+    """The result of a call; `response` is always an object."""
+
+    id: str | None = None
+    name: str | None = None
+    response: Json | None = None
+    parts: list[Json] | None = None
+
+
+class Part(Shape):
+    """One piece of a message: exactly one data field, and modifiers."""
+
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    inline_data: Blob | None = None
+    file_data: FileData | None = None
+    function_call: FunctionCall | None = None
+    function_response: FunctionResponse | None = None
+    executable_code: Json | None = None
+    code_execution_result: Json | None = None
+    tool_call: Json | None = None
+    tool_response: Json | None = None
+    audio_transcription: Json | None = None
+    unnamed: Json | None = None
+    """A part of a kind that is not named above, as plain JSON; `decode_reply` sets it."""
+
+
+class Content(Shape):
+    """A message: who speaks, and its parts."""
+
+    parts: list[Part] | None = None
+    role: str | None = None
+
+
+class ThinkingConfig(Shape):
+    """How much the model thinks: a level (Gemini 3 and later) or a budget in tokens (2.5), never both."""
+
+    include_thoughts: bool | None = None
+    thinking_budget: int | None = None
+    thinking_level: str | None = None
+
+
+class GenerationConfig(Shape):
+    """Settings of one generation. `max_output_tokens` includes the thinking."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int | None = None
+    stop_sequences: list[str] | None = None
+    seed: int | None = None
+    thinking_config: ThinkingConfig | None = None
+
+
+class GenerateContentRequest(Shape):
+    """The body of generateContent and streamGenerateContent."""
+
+    contents: list[Content]
+    system_instruction: Content | None = None
+    generation_config: GenerationConfig | None = None
+
+
+class ModalityTokenCount(Shape):
+    """Tokens of one modality: TEXT, IMAGE, VIDEO, AUDIO, DOCUMENT."""
+
+    modality: str | None = None
+    token_count: int | None = None
+
+
+class UsageMetadata(Shape):
+    """Tokens of a reply; in streams running totals that may change from event to event."""
+
+    prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    total_token_count: int | None = None
+    prompt_tokens_details: list[ModalityTokenCount] | None = None
+    candidates_tokens_details: list[ModalityTokenCount] | None = None
+    cache_tokens_details: list[ModalityTokenCount] | None = None
+    tool_use_prompt_tokens_details: list[ModalityTokenCount] | None = None
+    service_tier: str | None = None
+    traffic_type: str | None = None
+
+
+class Candidate(Shape):
+    """One answer. `index` absent is 0; `finish_reason` absent is not finished yet."""
+
+    index: int | None = None
+    content: Content | None = None
+    finish_reason: str | None = None
+    finish_message: str | None = None
+    safety_ratings: list[Json] | None = None
+    citation_metadata: Json | None = None
+    grounding_metadata: Json | None = None
+    url_context_metadata: Json | None = None
+    avg_logprobs: float | None = None
+    logprobs_result: Json | None = None
+    token_count: int | None = None
+    continuation_token: str | None = None
+
+
+class PromptFeedback(Shape):
+    """Why a prompt was blocked; then there are no candidates."""
+
+    block_reason: str | None = None
+    block_reason_message: str | None = None
+    safety_ratings: list[Json] | None = None
+
+
+class GenerateContentResponse(Shape):
+    """A reply, or one event of a streamed reply. `error` is set when a stream fails after its start."""
+
+    candidates: list[Candidate] | None = None
+    prompt_feedback: PromptFeedback | None = None
+    usage_metadata: UsageMetadata | None = None
+    model_version: str | None = None
+    response_id: str | None = None
+    model_status: Json | None = None
+    create_time: str | None = None
+    error: Json | None = None
+
+
+_reply_decoder = msgspec.json.Decoder(GenerateContentResponse)
+_DATA_FIELDS = tuple(name for name in Part.__struct_fields__ if name not in {"thought", "thought_signature", "unnamed"})
+
+
+def decode_reply(body: bytes) -> GenerateContentResponse:
+    """Read a reply. A part of an unknown kind is kept as plain JSON.
+
+    Raises msgspec.DecodeError (or its subclass ValidationError) when it is no reply.
+    """
+    reply = _reply_decoder.decode(body)
+    for i, candidate in enumerate(reply.candidates or ()):
+        if candidate.content is not None:
+            for j, part in enumerate(candidate.content.parts or ()):
+                if part.text is None and all(getattr(part, name) is None for name in _DATA_FIELDS):
+                    part.unnamed = msgspec.json.decode(body)["candidates"][i]["content"]["parts"][j]
+    return reply
+
+
+def second_look(body: bytes, reply: GenerateContentResponse) -> list[str]:
+    """List what decoding dropped: the paths of keys in `body` that no shape names, as in `candidates[0].newThing`."""
+    dropped: list[str] = []
+    _compare(msgspec.json.decode(body), msgspec.to_builtins(reply), "", dropped)
+    return dropped
+
+
+def _compare(sent: Any, kept: Any, path: str, dropped: list[str]) -> None:
+    match sent, kept:
+        case dict(), dict():
+            for key, value in sent.items():
+                if key in kept:
+                    _compare(value, kept[key], f"{path}.{key}" if path else key, dropped)
+                elif value not in (None, False, "", [], {}):
+                    dropped.append(f"{path}.{key}" if path else key)
+        case list(), list():
+            for i, (one, other) in enumerate(zip(sent, kept, strict=True)):
+                _compare(one, other, f"{path}[{i}]", dropped)

@@ -1,0 +1,185 @@
+"""Shapes of chat completions.
+
+In requests every known parameter is a field, so that its fate can be decided by name (`translate.parameters`); explicit null
+is absence. In answers a field is left out (UNSET) or sent (also as null) as OpenAI's document requires.
+
+Source: OpenAI API, Create chat completion.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+Json = dict[str, Any]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+
+
+class ContentPart(Struct):
+    """A piece of a message's content; which field is set follows from `type`."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: Any = None
+    input_audio: Any = None
+    file: Any = None
+
+
+class Message(Struct):
+    """A message of the conversation."""
+
+    role: str
+    content: str | list[ContentPart] | None = None
+    name: str | None = None
+    refusal: str | None = None
+    tool_calls: list[Json] | None = None
+    tool_call_id: str | None = None
+    function_call: Json | None = None
+    audio: Json | None = None
+    extra_content: Json | None = None
+    reasoning_content: str | None = None
+
+
+class StreamOptions(Struct):
+    """What a stream carries beside the answer."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class ChatCompletionRequest(Struct):
+    """The body of POST /chat/completions."""
+
+    model: str
+    messages: list[Message]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    n: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: Any = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    response_format: Any = None
+    tools: Any = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    functions: Any = None
+    function_call: Any = None
+    modalities: Any = None
+    audio: Any = None
+    prediction: Any = None
+    verbosity: Any = None
+    web_search_options: Any = None
+    extra_body: Any = None
+    google: Any = None
+    moderation: Any = None
+    service_tier: Any = None
+    store: Any = None
+    metadata: Any = None
+    user: Any = None
+    safety_identifier: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_options: Any = None
+    prompt_cache_retention: Any = None
+
+
+class PromptTokensDetails(Struct):
+    """What the prompt's tokens were."""
+
+    cached_tokens: int = 0
+    audio_tokens: int = 0
+    image_tokens: int | UnsetType = UNSET
+    text_tokens: int | UnsetType = UNSET
+
+
+class CompletionTokensDetails(Struct):
+    """What the completion's tokens were."""
+
+    reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    accepted_prediction_tokens: int = 0
+    rejected_prediction_tokens: int = 0
+
+
+class Usage(Struct):
+    """Tokens of a completion; the parts add up to the total."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    prompt_tokens_details: PromptTokensDetails = msgspec.field(default_factory=PromptTokensDetails)
+    completion_tokens_details: CompletionTokensDetails = msgspec.field(default_factory=CompletionTokensDetails)
+
+
+class AnswerMessage(Struct):
+    """The assistant's message."""
+
+    content: str | None
+    role: str = "assistant"
+    refusal: str | None = None
+    annotations: list[Json] = msgspec.field(default_factory=list)
+    reasoning_content: str | UnsetType = UNSET
+    extra_content: Json | UnsetType = UNSET
+
+
+class Choice(Struct):
+    """One answer of a completion."""
+
+    index: int
+    message: AnswerMessage
+    finish_reason: str
+    logprobs: None = None
+
+
+class ChatCompletion(Struct):
+    """A whole answer."""
+
+    id: str
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+    object: str = "chat.completion"
+    service_tier: str | UnsetType = UNSET
+    system_fingerprint: str | UnsetType = UNSET
+
+
+class Delta(Struct, omit_defaults=True):
+    """What a chunk adds to the message."""
+
+    role: str | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
+    refusal: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    extra_content: Json | UnsetType = UNSET
+
+
+class ChunkChoice(Struct):
+    """A chunk's part of one choice."""
+
+    index: int
+    delta: Delta
+    finish_reason: str | None = None
+    logprobs: None = None
+
+
+class ChatCompletionChunk(Struct):
+    """One message of a streamed answer."""
+
+    id: str
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    object: str = "chat.completion.chunk"
+    usage: Usage | UnsetType | None = UNSET
+    service_tier: str | UnsetType = UNSET
+    system_fingerprint: str | UnsetType = UNSET
