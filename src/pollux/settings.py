@@ -112,6 +112,11 @@ class Settings:
         10.0, "Silence of the upstream after which a stream's status is sent with a comment, so that nothing between gives up."
     )
     keep_alive_seconds: float = setting(15.0, "Time between comment lines in a silent stream.")
+    shutdown_grace_seconds: float = setting(
+        1.0,
+        "Time after SIGTERM in which /readyz already says no and connections are still taken, so that a load balancer sees it. "
+        "Longer than its interval of checks is right behind one; 0 without one.",
+    )
     drain_seconds: float = setting(30.0, "Time that requests in flight have to end after SIGTERM.")
 
     access_log: bool = setting(True, "Write a line for every request.")
@@ -120,6 +125,11 @@ class Settings:
     def __repr__(self) -> str:
         """Name the settings that differ from their defaults; secrets are masked."""
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.shown().items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to worker processes; read-only mappings cannot be pickled as such."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return _restored, ({name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()},)
 
     def shown(self) -> dict[str, Any]:
         """Give what differs from the defaults, secrets masked."""
@@ -168,6 +178,13 @@ def load(
         merged = {**RETIRED_MODELS, **values["aliases"]}
         values["aliases"] = MappingProxyType({name: target for name, target in merged.items() if target})
     return _checked(Settings(**values))
+
+
+def _restored(values: dict[str, Any]) -> Settings:
+    fields: dict[str, Any] = {
+        name: MappingProxyType(value) if isinstance(value, dict) else value for name, value in values.items()
+    }
+    return Settings(**fields)
 
 
 def _from_file(file: Path) -> dict[str, Any]:
@@ -234,16 +251,19 @@ def _converted(name: str, value: Any, source: str) -> Any:
     raise SettingsError(f"The setting {name} (in {source}) must be {expected}.")
 
 
+_MAY_BE_ZERO = {"port", "shutdown_grace_seconds"}
 _URL = re.compile(r"https?://[^/?#@\s]+/?$")
 
 
 def _checked(settings: Settings) -> Settings:
     for f in dataclasses.fields(Settings):
         value = getattr(settings, f.name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0 and f.name != "port":
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and f.name not in _MAY_BE_ZERO and not value > 0:
             raise SettingsError(f"The setting {f.name} must be above zero.")
     if not 0 <= settings.port <= 65_535:
         raise SettingsError("The setting port must be between 0 and 65535.")
+    if not settings.shutdown_grace_seconds >= 0:
+        raise SettingsError("The setting shutdown_grace_seconds must not be below zero.")
     if settings.upstream_url and not _URL.match(settings.upstream_url):
         raise SettingsError("The setting upstream_url must look like https://host or http://host:port, without a path.")
     for name, text in settings.keys.items():
