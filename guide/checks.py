@@ -216,7 +216,8 @@ def _pieces(output: Output) -> list[str | None]:
 
 def _mentions(content: str, *numbers: str) -> None:
     for number in numbers:
-        if not re.search(rf"(?<![\d.]){re.escape(number)}0*(?![\d.]*\d)", content):
+        zeros = "0*" if "." in number else ""
+        if not re.search(rf"(?<![\d.]){re.escape(number)}{zeros}(?!\.?\d)", content):
             raise SampleError(f"the answer does not tell {number}: {_short(content)}")
 
 

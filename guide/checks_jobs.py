@@ -1,7 +1,6 @@
 """What is checked in the output of the samples for pictures, videos, embeddings and batches (07, 08, 09, 12, 13)."""
 
 import base64
-import binascii
 import math
 import re
 import time
@@ -121,7 +120,7 @@ def _decoded(text: str) -> bytes:
     whole = whole[: len(whole) // 4 * 4] if whole != text else whole  # cut by Node: whole groups only
     try:
         return base64.b64decode(whole, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise SampleError(f"not base64: {error}: {text[:60]!r}") from error
 
 

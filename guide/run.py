@@ -5,6 +5,7 @@ Exit codes: 0 when every row that is due is green, 1 when one is red, 2 when not
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import time
@@ -94,7 +95,7 @@ def _outcome(sample: Sample, text: str, language: Language, scene: Scene, *, ver
 def failure(output: Output) -> str:
     """Say in one line why a sample's program failed: its own error line, else its last words."""
     lines = [line.strip() for line in output.stderr.splitlines() if line.strip()]
-    named = [line for line in lines if "Error" in line.split(":")[0]]
+    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)( \[\w+\])?:", line)]
     last = (named[-1:] if output.language == "python" else named[:1]) or lines[-1:] or ["it said nothing"]
     return f"exit code {output.exit_code}: {last[0]}"
 
