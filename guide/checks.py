@@ -22,10 +22,6 @@ GUIDE_MODELS = {
 }
 """The models that the guide's samples and text call by name. Source: the guide, sections 1, 7, 8, 12."""
 
-JOURNAL = "/__emulator/journal"
-"""Where the emulator tells which native requests came in."""
-
-
 _ONE_VALUE: dict[Language, Callable[[str], Any]] = {
     "python": reading.from_python,
     "javascript": lambda text: reading.from_javascript(text)[0],
@@ -42,13 +38,14 @@ def chat(output: Output) -> str:
 
 
 def effort(output: Output) -> str:
-    """02: as 01, and the effort arrived upstream as the thinking level of a Gemini 3 model."""
+    """02: as 01, and the effort arrived upstream as a thinking level: the emulator's answer tells the settings that arrived."""
     found = chat(output)
-    sent = _last_sent(output)
-    level = sent.get("generationConfig", {}).get("thinkingConfig", {}).get("thinkingLevel")
-    if str(level).lower() != "low":
-        raise SampleError(f"reasoning_effort low arrived upstream as thinkingLevel {level}")
-    return f"{found}; thinkingLevel {level} arrived upstream"
+    level = re.search(r"\bthinkingLevel (\w+)", _content(message(output)))
+    if not level or level[1].lower() != "low":
+        raise SampleError(
+            f"effort low did not arrive as thinkingLevel low; {level[0] if level else 'no level'} is in the answer"
+        )
+    return f"{found}; {level[0]} arrived upstream"
 
 
 def thoughts(output: Output) -> str:
@@ -219,18 +216,6 @@ def _mentions(content: str, *numbers: str) -> None:
         zeros = "0*" if "." in number else ""
         if not re.search(rf"(?<![\d.]){re.escape(number)}{zeros}(?!\.?\d)", content):
             raise SampleError(f"the answer does not tell {number}: {_short(content)}")
-
-
-def _last_sent(output: Output) -> dict[str, Any]:
-    try:
-        journal = reading.from_json(output.scene.get(JOURNAL).decode())
-    except OSError as error:
-        raise SampleError(f"what arrived upstream cannot be seen: the emulator's journal answers {error}") from error
-    entries = journal["requests"] if isinstance(journal, dict) else journal
-    bodies = [entry["body"] for entry in entries if isinstance(entry.get("body"), dict) and "contents" in entry["body"]]
-    if not bodies:
-        raise SampleError("nothing arrived upstream")
-    return dict(bodies[-1])
 
 
 def _short(text: str, characters_max: int = 90) -> str:

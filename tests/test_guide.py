@@ -23,16 +23,14 @@ from guide.samples import GREEN, LATER
 from guide.scene import Scene
 
 BASE = "https://generativelanguage.googleapis.com"
-EFFORT_LOW = {"requests": [{"body": {"contents": [], "generationConfig": {"thinkingConfig": {"thinkingLevel": "LOW"}}}}]}
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A server for the runner's own calls: a journal, a cache, a film, and 404 for the rest."""
+    """A server for the runner's own calls: a cache, a film, a page, and 404 for the rest."""
 
     def do_GET(self) -> None:
-        """Answer the journal and the film."""
+        """Answer the film and the page."""
         bodies = {
-            "/__emulator/journal": msgspec.json.encode(EFFORT_LOW),
             "/film.mp4": b"\0\0\0\x18ftypisom",
             "/page": b"<html>",
         }
@@ -278,7 +276,7 @@ RIGHT: list[tuple[Check, Language, str, str]] = [
     (checks.chat, "curl", COMPLETION % "How AI works", "12 characters that mentions AI"),
     (checks.chat, "python", MESSAGE % "How AI works", "mentions AI"),
     (checks.chat, "javascript", "{ role: 'assistant', content: 'How AI works' }", "mentions AI"),
-    (checks.effort, "python", MESSAGE % "AI", "thinkingLevel LOW arrived"),
+    (checks.effort, "python", MESSAGE % "AI. Settings: thinkingLevel LOW.", "thinkingLevel LOW arrived"),
     (checks.thoughts, "javascript", "{ role: 'assistant', content: 'a', reasoning_content: 'bcd' }", "summary of 3"),
     (checks.stream, "python", "Delta(content='Hello ')\nDelta(content='to you.')\nDelta(content=None)\n", "2 pieces"),
     (checks.stream, "javascript", "\nHello \nto you.\nundefined\n", "2 pieces"),
@@ -333,6 +331,8 @@ WRONG: list[tuple[Check, Language, str, str]] = [
     (checks.chat, "python", MESSAGE % "about hope", "does not mention AI"),
     (checks.chat, "python", MESSAGE % " ", "content is ' '"),
     (checks.chat, "javascript", "{ role: 'user', content: 'AI' }", "no assistant's message"),
+    (checks.effort, "python", MESSAGE % "AI. No settings were given.", "no level is in the answer"),
+    (checks.effort, "python", MESSAGE % "AI. Settings: thinkingLevel high.", "thinkingLevel high is in the answer"),
     (checks.thoughts, "python", MESSAGE % "a", "no reasoning_content"),
     (
         checks.thoughts,
@@ -395,21 +395,9 @@ def test_a_check_refuses_wrong_output(check: Check, language: Language, stdout: 
         check(Output(language, stdout, "last words", 0, scene))
 
 
-def test_an_effort_that_did_not_arrive_is_seen(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """02 looks at what came in upstream, and is red when it cannot."""
-    output = Output("python", MESSAGE % "AI", "", 0, scene)
-    monkeypatch.setitem(EFFORT_LOW, "requests", [{"body": {"contents": []}}])
-    with pytest.raises(SampleError, match="arrived upstream as thinkingLevel None"):
-        checks.effort(output)
-
-    monkeypatch.setattr(checks, "JOURNAL", "/no-journal")
-    with pytest.raises(SampleError, match=r"cannot be seen.*404"):
-        checks.effort(output)
-
-
 def test_every_check_refuses_something() -> None:
     """No row of the table has a check that was never seen refusing."""
-    refusing = {check for check, *_ in WRONG} | {checks.effort}
+    refusing = {check for check, *_ in WRONG}
 
     assert {sample.check for sample in (*GREEN, *LATER)} <= refusing
 
