@@ -1,0 +1,455 @@
+"""The HTTP client over aiohttp's pool and parser.
+
+aiohttp keeps the pool, dials, parses; what Pollux promises beyond that is in `_Connection`, aiohttp's own connection class with
+a state (new → sending → waiting → reading → idle → sending …) and a clock. Every bad end of an exchange passes its
+`set_exception`, which makes one of our errors of it: aiohttp's rule of repeating GET and PUT knows only its own errors and so
+never applies, and no error text of aiohttp (they hold URLs, addresses, proxies with passwords) gets out.
+
+The clock is one timer per connection, set when a request begins unless it runs already: when it fires, it looks at what is due,
+and sets itself again. A read only notes the time.
+"""
+
+import asyncio
+import functools
+import math
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
+from aiohttp.payload import Payload
+from yarl import URL
+
+from pollux.upstream.http import (
+    CONNECTION_IDLE_SECONDS,
+    DEFAULT_HEADERS,
+    HEADER_LINE_BYTES_MAX,
+    HEADERS_MAX,
+    NAME_SECONDS,
+    ConnectFailed,
+    ConnectionBroken,
+    HttpFailed,
+    HttpReply,
+    HttpRequest,
+    Proxies,
+    TimedOut,
+    Timeouts,
+    TooLarge,
+    check_url,
+)
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.client import ClientTimeout
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+_WRITE_BYTES: Final = 256 * 1024
+"""How much of a request's body is handed to the transport at once: it copies what the socket does not take."""
+
+
+class AiohttpClient:
+    """An `HttpClient`. Its sessions are made at the first request, inside the running loop."""
+
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts,
+        body_bytes_max: int,
+        proxy_from_environment: bool = True,
+        ssl_context: ssl.SSLContext | None = None,
+        connections_idle_seconds: float = CONNECTION_IDLE_SECONDS,
+    ) -> None:
+        self._timeouts = timeouts
+        self._body_bytes_max = body_bytes_max
+        self._proxies = Proxies.from_environment() if proxy_from_environment else Proxies({})
+        self._ssl_context = ssl_context
+        self._idle_seconds = connections_idle_seconds
+        self._pooled: aiohttp.ClientSession | None = None
+        self._unpooled: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def call(self, request: HttpRequest) -> HttpReply:
+        """Send a request and give the whole answer, at most `body_bytes_max` large."""
+        stream = await self.stream(request)
+        return HttpReply(stream.status, stream.headers, await stream.read(self._body_bytes_max))
+
+    async def stream(self, request: HttpRequest) -> "_Stream":
+        """Send a request and return when the headers have arrived."""
+        check_url(request.url)
+        if request.repeatable:
+            try:
+                return await self._send(request, pooled=True)
+            except _Stale:
+                pass
+        return await self._send(request, pooled=False)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        self._closed = True
+        for session in (self._pooled, self._unpooled):
+            if session is not None:
+                await session.close()
+
+    async def _send(self, request: HttpRequest, *, pooled: bool) -> "_Stream":
+        """Send a request once. Raises _Stale when it met a connection that had died in the pool."""
+        session = self._session(pooled=pooled)
+        url = URL(request.url, encoded=True)
+        try:
+            http_response = await session.request(
+                request.method,
+                url,
+                headers=request.headers,
+                data=_Body(request.body) if request.body is not None else None,
+                proxy=self._proxy(url),
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            failure = self._failure(error, url)
+        else:
+            if http_response.status != 101:  # nobody asked for another protocol
+                return _Stream(http_response)
+            http_response.close()
+            failure = ConnectionBroken(1)
+        raise failure  # out here, so that it has no context: aiohttp's errors hold the request
+
+    def _session(self, *, pooled: bool) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ConnectFailed("any host", "the client is closed")
+        session = self._pooled if pooled else self._unpooled
+        if session is None:
+            timeouts = self._timeouts
+            session = aiohttp.ClientSession(
+                connector=_Connector(timeouts, self._ssl_context, self._idle_seconds if pooled else None),
+                headers=DEFAULT_HEADERS,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(connect=min(timeouts.connect_seconds, timeouts.total_seconds)),
+                max_line_size=HEADER_LINE_BYTES_MAX,
+                max_field_size=HEADER_LINE_BYTES_MAX,
+                max_headers=HEADERS_MAX,
+            )
+            if pooled:
+                self._pooled = session
+            else:
+                self._unpooled = session
+        return session
+
+    def _proxy(self, url: URL) -> URL | None:
+        proxy = self._proxies.find(url.scheme, url.raw_host or "", url.port or 0)
+        if proxy is None:
+            return None
+        proxy_url = URL(proxy)
+        if proxy_url.scheme not in {"http", "https"} or not proxy_url.raw_host:
+            raise ConnectFailed(_origin(url), "the proxy in the environment is not an http or https URL")
+        return proxy_url
+
+    def _failure(self, error: aiohttp.ClientError | OSError, url: URL) -> HttpFailed:
+        """Say in our words why no answer came."""
+        host = _origin(url)
+        match error:
+            case aiohttp.ConnectionTimeoutError():
+                timeouts = self._timeouts
+                if timeouts.total_seconds < timeouts.connect_seconds:
+                    return TimedOut("total", timeouts.total_seconds)
+                return TimedOut("connect", timeouts.connect_seconds)
+            case aiohttp.ClientHttpProxyError():
+                return ConnectFailed(host, f"the proxy refused the tunnel with status {error.status}")
+            case aiohttp.ClientConnectorCertificateError():
+                reason = getattr(error.certificate_error, "verify_message", "") or "it does not fit"
+                return ConnectFailed(f"{error.host}:{error.port}", f"its certificate was not accepted ({reason})")
+            case aiohttp.ClientConnectorDNSError():
+                return ConnectFailed(f"{error.host}:{error.port}", "its name was not found")
+            case aiohttp.ClientConnectorError():
+                return ConnectFailed(f"{error.host}:{error.port}", _os_reason(error.os_error))
+            case aiohttp.ClientOSError() | aiohttp.ServerConnectionError():
+                return ConnectionBroken(0)
+            case _:
+                return ConnectFailed(host, "the connection could not be set up")
+
+
+class _Stale(ConnectionBroken):
+    """A connection of the pool ended before a byte of answer came: it had died before the request was sent."""
+
+
+class _Stream:
+    """An `HttpStream`, and its own iterator: aiohttp's reader is asked directly, without a generator in between."""
+
+    __slots__ = ("_connection", "_content", "_response", "headers", "status")
+
+    def __init__(self, http_response: aiohttp.ClientResponse) -> None:
+        self.status: int = http_response.status
+        self.headers: Mapping[str, str] = http_response.headers
+        self._response = http_response
+        self._content = http_response.content
+        connection = http_response.connection  # None when the whole answer is here already
+        self._connection = connection and connection.protocol
+
+    def reads(self) -> AsyncIterator[bytes]:
+        """Give the body, one item for what one network read brought."""
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            data = await self._content.readany()
+        except asyncio.CancelledError:
+            self._response.close()
+            raise
+        except (HttpFailed, aiohttp.ClientError, OSError, RuntimeError) as error:
+            failure, data = self._failure(error), self._arrived()
+        else:
+            if data:
+                return data
+            raise StopAsyncIteration
+        if data:
+            return data
+        self._response.close()
+        raise failure
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """Give the rest of the body, whole."""
+        declared = self.headers.get("Content-Length", "")
+        too_large = declared.isdecimal() and int(declared) > limit_bytes and not self._content.is_eof()
+        pieces: list[bytes] = []
+        size = 0
+        while not too_large:
+            try:
+                piece = await self.__anext__()
+            except StopAsyncIteration:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.append(piece)
+            size += len(piece)
+            too_large = size > limit_bytes
+        self._response.close()
+        raise TooLarge(limit_bytes)
+
+    async def close(self) -> None:
+        """Close the connection at once when the body is not at its end."""
+        self._response.close()
+
+    def _failure(self, error: Exception) -> HttpFailed:
+        if isinstance(error, HttpFailed):
+            return error
+        connection = self._connection
+        return ConnectionBroken(connection.received_bytes if isinstance(connection, _Connection) else 0)
+
+    def _arrived(self) -> bytes:
+        """Take what arrived before the exchange failed: aiohttp's reader gives nothing any more once it has an error."""
+        buffer = self._content._buffer  # noqa: SLF001 - no public way; a test holds that it works
+        data = b"".join(buffer)
+        buffer.clear()
+        return data
+
+
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp's pool, with our connections in it; without an idle time it keeps none."""
+
+    def __init__(self, timeouts: Timeouts, ssl_context: ssl.SSLContext | None, idle_seconds: float | None) -> None:
+        pooling = {"force_close": True} if idle_seconds is None else {"keepalive_timeout": idle_seconds}
+        super().__init__(ssl=ssl_context or True, limit=0, ttl_dns_cache=NAME_SECONDS, **pooling)
+        factory: Callable[..., ResponseHandler] = functools.partial(_Connection, timeouts)
+        self._factory = functools.partial(factory, loop=self._loop)
+
+    async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
+        """Give a connection on which a request can begin."""
+        started = self._loop.time()
+        while True:
+            try:
+                connection = await super().connect(req, traces, timeout)
+            except ConnectionBroken:
+                break
+            protocol = connection.protocol
+            assert isinstance(protocol, _Connection)
+            if protocol.begin(started):
+                return connection
+            connection.close()
+        raise ConnectFailed(f"{req.host}:{req.port}", "the proxy closed the connection")
+
+
+class _Connection(ResponseHandler):
+    """One connection: its state, what arrived of the present answer, and its clock."""
+
+    def __init__(self, timeouts: Timeouts, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.received_bytes = 0
+        self._timeouts = timeouts
+        self._state: Literal["new", "sending", "waiting", "reading", "idle"] = "new"
+        self._reused = False
+        self._deadline = math.inf
+        self._moved = 0.0  # when something last moved in the present state
+        self._clock: asyncio.TimerHandle | None = None
+        self._clock_at = math.inf
+
+    def begin(self, started: float) -> bool:
+        """Begin an exchange whose time counts from `started`; False when this connection of the pool is not usable any more."""
+        self._reused = self._state == "idle"
+        if self._reused and self.should_close:
+            return False
+        self._state = "sending"
+        self.received_bytes = 0
+        self._moved = now = self._loop.time()
+        self._deadline = started + self._timeouts.total_seconds
+        self._set_clock(min(self._deadline, now + self._shortest_seconds()))
+        return True
+
+    # What aiohttp and the loop tell us.
+
+    def start_timeout(self) -> None:
+        """The request is written."""
+        if self._state == "sending":
+            self._state = "waiting"
+            self._moved = self._loop.time()
+
+    def resume_writing(self) -> None:
+        """A part of the request has gone out."""
+        super().resume_writing()
+        self._moved = self._loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the answer; nothing may come when nothing was asked."""
+        if data:
+            if self._state == "idle":
+                self.abort()
+                return
+            self.received_bytes += len(data)
+            if self._state == "reading":
+                self._moved = self._loop.time()
+        super().data_received(data)
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        """The head of an answer, also of an interim one (1xx, which does not count)."""
+        message, payload = data
+        if self._state == "idle":
+            self.abort()
+            return
+        if self._state in {"sending", "waiting"} and (message.code >= 200 or message.code == 101):
+            self._state = "reading"
+            self._moved = self._loop.time()
+            payload.on_eof(self._end)
+        super().feed_data(data, size)
+
+    def _end(self) -> None:
+        """The answer is here to its last byte."""
+        self._state = "idle"
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:  # noqa: ARG002 - aiohttp's signature
+        """Every bad end comes by here: tell it to whoever waits for the head or for the body."""
+        failure = exc if isinstance(exc, HttpFailed) else self._broken()
+        super().set_exception(failure)
+        self._fail_body(failure)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone. A reset also cuts a body that only the connection's end would have ended."""
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+        if exc is not None:
+            self._fail_body(self._broken())
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        """Close: at once unless the connection is idle, without waiting for buffers or for TLS to say goodbye."""
+        transport = self.transport
+        if transport is not None and (self._state != "idle" or transport.get_write_buffer_size()):
+            self.abort()
+        else:
+            super().close()
+
+    def abort(self) -> None:
+        """Cut the connection; a reader of the body, whom aiohttp would forget here, is told."""
+        self._fail_body(self._broken())
+        super().abort()
+
+    def _fail_body(self, failure: HttpFailed) -> None:
+        payload = self._payload
+        if self._state == "reading" and payload is not None and payload.exception() is None:
+            payload.set_exception(failure)
+
+    def _broken(self) -> ConnectionBroken:
+        kind = _Stale if self._reused and not self.received_bytes else ConnectionBroken
+        return kind(self.received_bytes)
+
+    # The clock.
+
+    def _shortest_seconds(self) -> float:
+        return min(self._timeouts.first_byte_seconds, self._timeouts.silence_seconds)
+
+    def _set_clock(self, when: float) -> None:
+        """Make sure that the clock fires at `when` or before."""
+        if self._clock is not None:
+            if self._clock_at <= when:
+                return
+            self._clock.cancel()
+        self._clock_at = when
+        self._clock = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        """End the exchange if something is overdue, else look again when something may be."""
+        self._clock = None
+        if self._state == "idle" or self.transport is None:
+            return
+        now = self._loop.time()
+        if self._reading_paused:
+            self._moved = now
+        timeouts = self._timeouts
+        phase: Literal["first_byte", "silence"] = "first_byte" if self._state == "waiting" else "silence"
+        seconds = timeouts.first_byte_seconds if phase == "first_byte" else timeouts.silence_seconds
+        if now >= self._deadline:
+            self._expire(TimedOut("total", timeouts.total_seconds))
+        elif now >= self._moved + seconds:
+            self._expire(TimedOut(phase, seconds))
+        else:
+            self._set_clock(min(self._deadline, self._moved + seconds, now + self._shortest_seconds()))
+
+    def _expire(self, failure: TimedOut) -> None:
+        self.set_exception(failure)
+        self.abort()
+
+
+class _Body(Payload):
+    """A request's body, written in slices, so that a large one is neither copied whole nor sent in one go."""
+
+    _value: bytes
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__(value)
+        self._size = len(value)
+
+    async def write(self, writer: "AbstractStreamWriter") -> None:
+        """Write it."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: "AbstractStreamWriter", content_length: int | None) -> None:
+        """Write it, as far as the declared length goes."""
+        size = self._size or 0 if content_length is None else content_length
+        if size <= _WRITE_BYTES:
+            await writer.write(self._value[:size])
+            return
+        view = memoryview(self._value)
+        for start in range(0, size, _WRITE_BYTES):
+            await writer.write(view[start : min(start + _WRITE_BYTES, size)])
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Give it as text."""
+        return self._value.decode(encoding, errors)
+
+
+def _origin(url: URL) -> str:
+    return f"{url.raw_host}:{url.port}"
+
+
+def _os_reason(error: OSError) -> str:
+    """Say in a few words what the system or TLS said."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({(error.reason or 'closed by the peer').replace('_', ' ').lower()})"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, ConnectionError):
+        return "the connection was closed while it was set up"
+    return (error.strerror or "it cannot be reached").rstrip(".").lower()
