@@ -41,4 +41,5 @@ class Scene:
                 content: bytes = reply.read()
                 return content
         except urllib.error.HTTPError as error:
-            raise OSError(f"{error.code} {error.read()[:300].decode(errors='replace')}") from error
+            with error:
+                raise OSError(f"{error.code} {error.read()[:300].decode(errors='replace')}") from error

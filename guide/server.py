@@ -63,8 +63,11 @@ def _wait(process: subprocess.Popen[bytes], base_url: str, log: Path) -> None:
             with opener.open(f"{base_url}/readyz", timeout=1) as reply:
                 if reply.status == 200:
                     return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
+        except urllib.error.HTTPError as error:  # it answers, and is not ready yet
+            error.close()
+        except OSError:  # it does not listen yet
+            pass
+        time.sleep(0.05)
     raise ServerStartError(f"not ready after {START_SECONDS_MAX} s:\n{log.read_text(errors='replace')[-2000:].strip()}")
 
 
