@@ -47,6 +47,9 @@ STOP_SEQUENCES_MAX = 5
 
 INT32 = 2**31
 
+UsageMode = Literal["none", "last", "each"]
+"""Usage in a stream: not asked for; null and then once at the end; on every chunk, zero until the end."""
+
 
 class Stamp(Struct, frozen=True):
     """What an answer needs from outside: an id for when the native reply has none, and the time in seconds since 1970."""
@@ -209,7 +212,7 @@ class ChatChunks:
 
     __slots__ = ("_chunk", "_tellings", "_usage", "_usage_mode")
 
-    def __init__(self, stamp: Stamp, model: str, *, usage: Literal["none", "last", "each"]) -> None:
+    def __init__(self, stamp: Stamp, model: str, *, usage: UsageMode) -> None:
         self._chunk = wire.ChatCompletionChunk(id=stamp.id, created=stamp.created, model=model, choices=[])
         if usage == "last":
             self._chunk.usage = None

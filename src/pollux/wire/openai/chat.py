@@ -120,11 +120,11 @@ class Usage(Struct):
     completion_tokens_details: CompletionTokensDetails = msgspec.field(default_factory=CompletionTokensDetails)
 
 
-class AnswerMessage(Struct):
+class AnswerMessage(Struct, kw_only=True):
     """The assistant's message."""
 
-    content: str | None
     role: str = "assistant"
+    content: str | None
     refusal: str | None = None
     annotations: list[Json] = msgspec.field(default_factory=list)
     reasoning_content: str | UnsetType = UNSET
@@ -140,15 +140,15 @@ class Choice(Struct):
     logprobs: None = None
 
 
-class ChatCompletion(Struct):
+class ChatCompletion(Struct, kw_only=True):
     """A whole answer."""
 
     id: str
+    object: str = "chat.completion"
     created: int
     model: str
     choices: list[Choice]
     usage: Usage
-    object: str = "chat.completion"
     service_tier: str | UnsetType = UNSET
     system_fingerprint: str | UnsetType = UNSET
 
@@ -172,14 +172,14 @@ class ChunkChoice(Struct):
     logprobs: None = None
 
 
-class ChatCompletionChunk(Struct):
+class ChatCompletionChunk(Struct, kw_only=True):
     """One message of a streamed answer."""
 
     id: str
+    object: str = "chat.completion.chunk"
     created: int
     model: str
     choices: list[ChunkChoice]
-    object: str = "chat.completion.chunk"
     usage: Usage | UnsetType | None = UNSET
     service_tier: str | UnsetType = UNSET
     system_fingerprint: str | UnsetType = UNSET

@@ -6,13 +6,13 @@ Source: OpenAI API, Models. The fields after `owned_by` are ours, in the native 
 from msgspec import UNSET, Struct, UnsetType
 
 
-class Model(Struct):
+class Model(Struct, kw_only=True):
     """A model, with what the native API says of it beyond OpenAI's fields."""
 
     id: str
+    object: str = "model"
     created: int
     owned_by: str = "google"
-    object: str = "model"
     display_name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
     input_token_limit: int | UnsetType = UNSET
@@ -21,8 +21,8 @@ class Model(Struct):
     thinking: bool | UnsetType = UNSET
 
 
-class ModelList(Struct):
+class ModelList(Struct, kw_only=True):
     """All models."""
 
-    data: list[Model]
     object: str = "list"
+    data: list[Model]

@@ -1,0 +1,210 @@
+"""The composition root: the route table, the wiring, and what every request passes through.
+
+A plain ASGI application. A framework's routing and middleware would cost more than the translation (see the decision note on
+the HTTP server); what is needed of them stands here and in `exchange`.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import pollux
+from pollux.errors import ApiError, MethodNotAllowed, NotFound
+from pollux.server import chat, cors, failures, health, models, native
+from pollux.server.access import Access, Caller, refuse_web_pages
+from pollux.server.aliases import Aliases
+from pollux.server.exchange import CallerLeft, Exchange, Header, Receive, Scope, Send
+from pollux.server.limits import InFlight
+from pollux.server.logs import AccessLog
+from pollux.settings import Settings
+from pollux.upstream.client import GOOGLE, GeminiClient
+from pollux.upstream.http import AiohttpClient, HttpClient, Timeouts
+
+log = logging.getLogger("pollux.server")
+
+H = TypeVar("H")
+Handler = Callable[["App", Exchange], Awaitable[None]]
+ItemHandler = Callable[["App", Exchange, str], Awaitable[None]]
+
+OPENAI_BASES = ("/v1beta/openai", "/v1")
+"""Where OpenAI's protocol is spoken. CONTRACT, section 1."""
+
+OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
+    "/chat/completions": {"POST": chat.create_completion},
+    "/models": {"GET": models.list_models},
+}
+OPENAI_ITEMS: dict[str, dict[str, ItemHandler]] = {
+    "/models/": {"GET": models.retrieve_model},
+}
+OTHER_ROUTES: dict[str, dict[str, Handler]] = {
+    "/v1beta/chat/completions": {"POST": chat.create_completion_bare},
+    "/healthz": {"GET": health.healthz},
+    "/readyz": {"GET": health.readyz},
+}
+ROUTES = OTHER_ROUTES | {base + path: handlers for base in OPENAI_BASES for path, handlers in OPENAI_ROUTES.items()}
+ITEMS = {base + path: handlers for base in OPENAI_BASES for path, handlers in OPENAI_ITEMS.items()}
+
+FAULT_HEADERS = b"x-emulator-"
+"""Headers that ask the emulator for faults and scripted answers; they go nowhere else."""
+
+UPSTREAM_CHECK_SECONDS = 5.0
+"""How long the answer to "can the upstream be reached?" is kept; probes come every few seconds."""
+
+_SLASHES = re.compile(r"/{2,}")
+
+
+class App:
+    """The server, as ASGI sees it."""
+
+    def __init__(self, settings: Settings, *, http: HttpClient | None = None) -> None:
+        self.settings = settings
+        self.draining = False
+        self.access = Access(settings)
+        self.in_flight = InFlight(requests_max=settings.in_flight_max, bytes_max=settings.buffered_bytes_max)
+        self.client = GeminiClient(
+            http or _http_client(settings),
+            base_url=settings.upstream_url or GOOGLE,
+            version=settings.api_version,
+            user_agent=f"pollux/{pollux.__version__}",
+        )
+        self.aliases = Aliases(settings.aliases, self.client)
+        self._access_log = AccessLog(settings.log_format) if settings.access_log else None
+        self._answer_headers: tuple[Header, ...] = (
+            ((b"x-pollux-upstream", b"emulator"),) if settings.upstream == "emulator" else ()
+        )
+        self._cors = cors.Cors(settings)
+        self._reachable: tuple[float, bool] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            await self._serve(Exchange(scope, receive, send, self._answer_headers))
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def authenticated(self, exchange: Exchange) -> Caller:
+        """Give the caller, and count the request as theirs. Raises Unauthenticated, PermissionDenied or Overloaded."""
+        caller = self.access.caller(exchange.headers, exchange.query)
+        self.in_flight.enter(caller.owner)
+        exchange.caller = caller
+        return caller
+
+    async def body(self, exchange: Exchange) -> bytes:
+        """Read the body; its bytes count as held until the exchange ends. Raises TooLarge or Overloaded."""
+        body = await exchange.body(self.settings.body_bytes_max)
+        self.in_flight.hold(len(body))
+        exchange.held_bytes = len(body)
+        return body
+
+    def upstream_headers(self, exchange: Exchange) -> Mapping[str, str]:
+        """Give the caller's headers that go upstream: those for the emulator, and only to it."""
+        if self.settings.upstream != "emulator":
+            return {}
+        return {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in exchange.headers.items()
+            if name.startswith(FAULT_HEADERS)
+        }
+
+    async def upstream_reachable(self) -> bool:
+        """Say whether the upstream answers at all, whatever it answers; kept for some seconds."""
+        now = time.monotonic()
+        if self._reachable is None or now - self._reachable[0] > UPSTREAM_CHECK_SECONDS:
+            self._reachable = (now, await self.client.reachable())
+        return self._reachable[1]
+
+    async def close(self) -> None:
+        """Close what is open; called once, when the server stops."""
+        await self.client.close()
+        if self._access_log is not None:
+            self._access_log.flush()
+
+    async def _serve(self, exchange: Exchange) -> None:
+        try:
+            try:
+                if not await self._cors.answered(exchange):
+                    await self._route(exchange)
+            except ApiError as error:
+                await failures.answer(exchange, failures.blame(error, self.settings))
+            except CallerLeft:
+                exchange.left = True
+            except asyncio.CancelledError:
+                if not exchange.left:
+                    raise
+                task = asyncio.current_task()
+                if task is not None:
+                    task.uncancel()
+            except Exception:
+                log.exception("A bug, in %s %s (%s)", exchange.method, exchange.path, exchange.request_id)
+                if exchange.status:
+                    raise
+                await failures.answer(exchange, failures.unexpected(exchange))
+        finally:
+            exchange.unwatch()
+            if exchange.caller is not None:
+                self.in_flight.leave(exchange.caller.owner)
+            self.in_flight.release(exchange.held_bytes)
+            if self._access_log is not None:
+                self._access_log.add(exchange)
+
+    async def _route(self, exchange: Exchange) -> None:
+        path = exchange.path
+        handlers = ROUTES.get(path)
+        if handlers is None:
+            path = _SLASHES.sub("/", path).rstrip("/") or "/"
+            handlers = ROUTES.get(path)
+        if native.is_native(exchange, path):
+            await native.refuse(self, exchange)
+        elif handlers is not None:
+            await _of_method(handlers, exchange)(self, exchange)
+        else:
+            for prefix, items in ITEMS.items():
+                if path.startswith(prefix):
+                    await _of_method(items, exchange)(self, exchange, path[len(prefix) :])
+                    return
+            if self.settings.local_only:
+                refuse_web_pages(exchange.headers)
+            raise NotFound(
+                f"There is nothing at {exchange.method} {path[:200]}. OpenAI's API is under /v1 and /v1beta/openai.",
+                code="unsupported_endpoint" if path.startswith(OPENAI_BASES) else "not_found",
+            )
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def create_app(settings: Settings) -> App:
+    """Make the server's application."""
+    return App(settings)
+
+
+def _of_method(handlers: dict[str, H], exchange: Exchange) -> H:
+    handler = handlers.get("GET" if exchange.method == "HEAD" else exchange.method)
+    if handler is None:
+        allowed = ", ".join(handlers)
+        raise MethodNotAllowed(f"{exchange.method} is not possible here; use {allowed}.", headers=(("allow", allowed),))
+    return handler
+
+
+def _http_client(settings: Settings) -> HttpClient:
+    return AiohttpClient(
+        timeouts=Timeouts(
+            connect_seconds=settings.connect_seconds,
+            first_byte_seconds=settings.first_byte_seconds,
+            silence_seconds=settings.silence_seconds,
+            total_seconds=settings.total_seconds,
+        ),
+        body_bytes_max=settings.reply_bytes_max,
+    )

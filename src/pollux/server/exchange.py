@@ -1,0 +1,142 @@
+"""One HTTP exchange: a request as it came in, and its answer as it goes out.
+
+Handlers see an `Exchange` and nothing of ASGI. It counts the body while it reads, puts the headers of every answer on, watches
+whether the caller leaves, and remembers what the access log tells.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from pollux.errors import TooLarge
+from pollux.server.access import Caller
+from pollux.translate.notes import Note
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON: Header = (b"content-type", b"application/json")
+EVENT_STREAM: tuple[Header, ...] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class CallerLeft(Exception):
+    """The caller closed the connection before the request was whole."""
+
+
+class Exchange:
+    """A request and its answer."""
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "_watch",
+        "body_bytes",
+        "caller",
+        "extra_headers",
+        "headers",
+        "held_bytes",
+        "left",
+        "method",
+        "model",
+        "notes",
+        "path",
+        "query",
+        "request_id",
+        "started",
+        "status",
+        "tokens",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, extra_headers: tuple[Header, ...]) -> None:
+        self._receive = receive
+        self._send = send
+        self._watch: asyncio.Future[Message] | None = None
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self.request_id = "req_" + secrets.token_hex(12)
+        self.extra_headers = extra_headers
+        self.started = time.monotonic()
+        self.body_bytes = 0
+        self.held_bytes = 0
+        self.status = 0
+        self.left = False
+        # For the access log.
+        self.caller: Caller | None = None
+        self.model = ""
+        self.tokens: tuple[int, int] | None = None
+        self.notes: list[Note] = []
+
+    async def body(self, bytes_max: int) -> bytes:
+        """Read the request's body. Raises TooLarge without reading further, or CallerLeft."""
+        declared = self.headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > bytes_max:
+            raise _too_large(bytes_max)
+        pieces: list[bytes] = []
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise CallerLeft
+            piece = message.get("body", b"")
+            self.body_bytes += len(piece)
+            if self.body_bytes > bytes_max:
+                raise _too_large(bytes_max)
+            if not message.get("more_body"):
+                return piece if not pieces else b"".join((*pieces, piece))
+            pieces.append(piece)
+
+    def watch(self) -> None:
+        """From now on cancel the current task when the caller leaves; the body must have been read."""
+        task = asyncio.current_task()
+        assert task is not None
+
+        def leave(watch: asyncio.Future[Message]) -> None:
+            if not watch.cancelled() and watch.exception() is None and watch.result()["type"] == "http.disconnect":
+                self.left = True
+                task.cancel()
+
+        self._watch = asyncio.ensure_future(self._receive())
+        self._watch.add_done_callback(leave)
+
+    def unwatch(self) -> None:
+        """Stop watching."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    async def answer(self, status: int, body: bytes, headers: tuple[Header, ...] = (JSON,)) -> None:
+        """Send a whole answer."""
+        await self.start(status, (*headers, (b"content-length", b"%d" % len(body))))
+        await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
+
+    async def start(self, status: int, headers: tuple[Header, ...]) -> None:
+        """Send the status and the headers; from here on an error cannot change them."""
+        self.status = status
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, (b"x-request-id", self.request_id.encode()), *self.extra_headers],
+            }
+        )
+
+    async def send(self, data: bytes, *, more: bool = True) -> None:
+        """Send a piece of the answer's body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(
+        f"The request's body is larger than {bytes_max} bytes. Send large media through the Files API, or less of it.",
+        headers=(("connection", "close"),),
+    )

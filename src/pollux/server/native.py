@@ -1,0 +1,42 @@
+"""The native paths: which they are, and that they are not served yet.
+
+A later version passes them on to the Gemini API. Until then they are refused in Google's own form, since Google's clients call
+them. Source: CONTRACT, section 1.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pollux.server.exchange import Exchange
+
+if TYPE_CHECKING:
+    from pollux.server.app import App
+
+PREFIXES = ("/v1beta/", "/v1alpha/", "/upload/", "/download/")
+OPENAI_BELOW = ("/v1beta/openai", "/v1beta/chat/completions")
+BOTH = ("/v1/models", "/v1/files", "/v1/batches")
+"""Paths under /v1 that mean both; the way in which the caller authenticates decides."""
+
+
+def is_native(exchange: Exchange, path: str) -> bool:
+    """Say whether a request speaks the native protocol."""
+    if path.startswith(PREFIXES):
+        return not path.startswith(OPENAI_BELOW)
+    if path.startswith("/v1/models/") and ":" in path:
+        return True
+    if path.startswith(BOTH) and b"authorization" not in exchange.headers:
+        return b"x-goog-api-key" in exchange.headers or b"key=" in exchange.query
+    return False
+
+
+async def refuse(app: "App", exchange: Exchange) -> None:
+    """Refuse a native request in Google's form."""
+    app.access.caller(exchange.headers, exchange.query)
+    error = {
+        "code": 404,
+        "message": f"{exchange.method} {exchange.path[:200]}: native paths are not served by this version of Pollux. "
+        "OpenAI's API is under /v1 and /v1beta/openai; `pollux emulate` serves the native API's emulator.",
+        "status": "NOT_FOUND",
+    }
+    await exchange.answer(404, msgspec.json.encode({"error": error}))

@@ -1,0 +1,124 @@
+"""The relay: Gemini's replies in an OpenAI form, as they come.
+
+Waiting → committed → content sent → ended (CONTRACT, section 4). The status is committed when the upstream's own headers
+arrive, or after some seconds of silence with a comment line. Before that an error is an HTTP answer; after it, one
+`data: {"error": …}` and the end. What one upstream read brought goes out in one send.
+
+The silence is watched by one timer, which is set again only when it goes off: a stream that flows pays nothing for it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from pollux.errors import ApiError, UpstreamFailed
+from pollux.server import failures
+from pollux.server.exchange import EVENT_STREAM, Exchange
+from pollux.translate.events import Event
+from pollux.translate.reader import ReplyReader
+from pollux.upstream.client import ContentStream
+from pollux.wire import sse
+
+KEEP_ALIVE = sse.comment(b"keep-alive")
+
+STOPPING = UpstreamFailed("The server is stopping; ask again.", status=503, code="server_stopping")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Form(Protocol):
+    """An OpenAI form that events are told in."""
+
+    def feed(self, event: Event) -> Sequence[msgspec.Struct]:
+        """Give the messages that an event makes."""
+
+    def close(self) -> Sequence[msgspec.Struct]:
+        """Give the last messages."""
+
+
+class Commitment:
+    """Sends the status once, and comments into silence."""
+
+    __slots__ = ("_exchange", "_keep_alive_seconds", "_last", "_loop", "_sending", "_timer", "committed")
+
+    def __init__(self, exchange: Exchange, *, commit_seconds: float, keep_alive_seconds: float) -> None:
+        self._exchange = exchange
+        self._keep_alive_seconds = keep_alive_seconds
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._sending: asyncio.Task[None] | None = None
+        self.committed = False
+        self._timer = self._loop.call_later(commit_seconds, self._silent)
+
+    async def commit(self) -> None:
+        """Send the status and the headers, if they are not sent yet."""
+        if not self.committed:
+            self.committed = True
+            await self._exchange.start(200, EVENT_STREAM)
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of the stream."""
+        self._last = self._loop.time()
+        await self._exchange.send(data)
+
+    def close(self) -> None:
+        """Stop watching the silence."""
+        self._timer.cancel()
+        if self._sending is not None:
+            self._sending.cancel()
+
+    def _silent(self) -> None:
+        due = self._last + self._keep_alive_seconds
+        if self.committed and due > self._loop.time():
+            self._timer = self._loop.call_at(due, self._silent)
+            return
+        if self._sending is None or self._sending.done():
+            self._sending = self._loop.create_task(self._say())
+        self._timer = self._loop.call_later(self._keep_alive_seconds, self._silent)
+
+    async def _say(self) -> None:
+        await self.commit()
+        await self.send(KEEP_ALIVE)
+
+
+async def relay(
+    exchange: Exchange, open_stream: Callable[[], Awaitable[ContentStream]], form: Form, commitment: Commitment
+) -> None:
+    """Stream an answer. Raises ApiError as long as the status is not sent; after that, errors go into the stream."""
+    try:
+        async with await open_stream() as stream:
+            await commitment.commit()
+            reader = ReplyReader()
+            try:
+                async for replies in stream.replies():
+                    data = b"".join(
+                        [
+                            sse.encode(_encode(message))
+                            for reply in replies
+                            for event in reader.feed(reply)
+                            for message in form.feed(event)
+                        ]
+                    )
+                    if data:
+                        await commitment.send(data)
+            except ApiError:
+                if not reader.complete:
+                    raise
+            if not reader.complete:
+                raise UpstreamFailed(
+                    "The Gemini API ended the stream before the answer was complete.", code="upstream_incomplete"
+                )
+            messages = [*(message for event in reader.close() for message in form.feed(event)), *form.close()]
+            await exchange.send(b"".join([sse.encode(_encode(message)) for message in messages]) + sse.DONE, more=False)
+    except ApiError as error:
+        if not commitment.committed:
+            raise
+        await exchange.send(sse.encode(failures.encode(exchange, error)), more=False)
+    except asyncio.CancelledError:
+        if commitment.committed and not exchange.left:
+            await exchange.send(sse.encode(failures.encode(exchange, STOPPING)), more=False)
+        raise
+    finally:
+        commitment.close()
