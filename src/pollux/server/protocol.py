@@ -44,6 +44,9 @@ LEAVING_BYTES_MAX = 1_048_576
 WRITING_SECONDS = 60
 """How long a caller may take nothing of an answer that waits for it. As in nginx; then the connection is cut."""
 
+OFFER_FIELDS = frozenset({b"connection", b"upgrade", b"http2-settings"})
+"""The header fields by which a caller offers another protocol. Java's HTTP client offers HTTP/2 so with every first request."""
+
 
 class Refused(Exception):
     """A request that ends before the app sees it, or while the app waits for its body."""
@@ -94,6 +97,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unframed_bytes = 0
         self._unwritten_bytes = 0
         self._written_at = 0.0
+        self._head_without_offer = b""
         self._keep_alive = False
         self._stopping = False
         self._leaving = False
@@ -127,8 +131,11 @@ class HttpProtocol(HttpToolsProtocol):
                 self.parser.feed_data(rest)
                 break
             except httptools.HttpParserUpgrade as upgrade:
-                # Nothing is upgraded here: the offer is ignored and the request answered. What follows is the next request.
-                rest = rest[upgrade.args[0] :]
+                # The parser takes what follows for another protocol. Nothing is upgraded here: the head is read again without
+                # the offer, so that its body is a body (and never the next request).
+                rest = self._head_without_offer + rest[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             except httptools.HttpParserError as error:
                 cause = error.__context__
                 self._refuse(cause.error if isinstance(cause, Refused) else _malformed(error))
@@ -155,6 +162,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Hand the request to the app, and expect its body."""
         if self._unframed_bytes > self._head_bytes_max and self._head_bytes() > self._head_bytes_max:
             raise Refused(self._head_too_large())
+        if self.parser.should_upgrade():
+            self._head_without_offer = self._without_offer()
+            return
         super().on_headers_complete()
         self._in_head = False
         self._deadline = self._began + self._receive_seconds
@@ -171,6 +181,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the request is here as a whole; from now on the app has the time."""
+        if self.parser.should_upgrade():
+            return
         self._unframed_bytes = 0
         self._in_message = False
         self._deadline = math.inf
@@ -226,7 +238,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_at(at, self._on_timer)
 
     def _on_timer(self) -> None:
-        """Look at the deadline. It is set at least a tick ahead (leaving arms anew), so that a look in every tick is in time."""
+        """Look at the deadline. It is set at least a tick ahead (leaving arms anew), so a look in every tick is in time."""
         self._timer = None
         now = self.loop.time()
         unwritten = self.transport.get_write_buffer_size()
@@ -290,6 +302,14 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self._deadline = self.loop.time() + LEAVING_SECONDS
         self._arm(self._deadline)
+
+    def _without_offer(self) -> bytes:
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            raise Refused(InvalidRequest("This server is no proxy: it does not know the method CONNECT.", code="invalid_http"))
+        kept = [(name, value) for name, value in self.headers if name not in OFFER_FIELDS]
+        line = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
+        return line + b"".join(b"%b: %b\r\n" % field for field in kept) + b"\r\n"
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
