@@ -1,0 +1,87 @@
+"""What is known of each model family, and where it is written.
+
+Sources: the recordings (ground-truth.md, section 1.1), gemini-native.md sections 4, 7, 9, 10 and 27, and for refusals the
+public threads named in `refusals.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Thinking = Literal["none", "budget", "level"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The behaviour that models of one family share."""
+
+    name: str
+    thinking: Thinking = "none"
+    levels: tuple[str, ...] = ()
+    """Allowed `thinkingLevel`s, from little to much."""
+    level_default: str = "MEDIUM"
+    levels_refused_plainly: bool = False
+    """True: another level is refused with "Thinking level is not supported for this model." (Gemma 4)."""
+    budget_min: int = 0
+    budget_max: int = 24_576
+    budget_zero: bool = True
+    """Whether thinking can be turned off with budget 0."""
+    thinks_by_default: bool = True
+    signs_text: bool = False
+    """Gemini 3 and later: whole answers sign their text part, streams end with an empty, signed text."""
+    first_event_tokens: int = 32
+    event_tokens: int = 48
+    """Size of stream events: the recorded median of 2.5 is 48 tokens, of 3.x 24."""
+    counts_thoughts_early: bool = False
+    """2.5 tells `thoughtsTokenCount` while it still thinks, 3.x only with the first text."""
+    prefill: bool = True
+    """Whether a conversation may end with a model turn."""
+    samples: bool = True
+    """Whether temperature, topP and topK have an effect; later families ignore them."""
+    candidates_max: int = 1
+
+
+def _gemini_3(name: str, *levels: str, default: str = "MEDIUM", **more: bool) -> Family:
+    prefill, samples, zero = more.get("prefill", True), more.get("samples", True), more.get("budget_zero", True)
+    return Family(
+        name,
+        thinking="level",
+        levels=levels,
+        level_default=default,
+        budget_max=65_536,
+        budget_zero=zero,
+        signs_text=True,
+        first_event_tokens=16,
+        event_tokens=24,
+        prefill=prefill,
+        samples=samples,
+    )
+
+
+ALL_LEVELS = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("2.5-pro", thinking="budget", budget_min=128, budget_max=32_768, budget_zero=False,
+               counts_thoughts_early=True, candidates_max=8),
+        Family("2.5-flash", thinking="budget", budget_min=1, counts_thoughts_early=True, candidates_max=8),
+        Family("2.5-flash-lite", thinking="budget", budget_min=512, thinks_by_default=False, counts_thoughts_early=True,
+               candidates_max=8),
+        _gemini_3("3-flash", *ALL_LEVELS, default="HIGH"),
+        _gemini_3("3.1-pro", "LOW", "MEDIUM", "HIGH", default="HIGH", budget_zero=False),
+        _gemini_3("3.1-flash-lite", *ALL_LEVELS, default="MINIMAL"),
+        _gemini_3("3.5-flash", *ALL_LEVELS),
+        _gemini_3("3.5-flash-lite", *ALL_LEVELS, default="MINIMAL", prefill=False, samples=False),
+        _gemini_3("3.6-flash", *ALL_LEVELS, prefill=False, samples=False),
+        _gemini_3("3.7-flash", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False),
+        _gemini_3("4-argon", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False, budget_zero=False),
+        _gemini_3("4-hydrogen", "LOW", "MEDIUM", "HIGH", "XHIGH", default="HIGH", prefill=False, samples=False,
+                  budget_zero=False),
+        _gemini_3("4-carbon", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False, budget_zero=False),
+        _gemini_3("robotics", *ALL_LEVELS, default="HIGH"),
+        Family("gemma-4", thinking="level", levels=("MINIMAL", "HIGH"), level_default="HIGH", levels_refused_plainly=True,
+               first_event_tokens=16, event_tokens=24),
+        Family("media"),
+    )
+}  # fmt: skip
+"""Families by name. `media` stands for all models whose answers are no text: they are listed and counted, not answered."""

@@ -1,0 +1,176 @@
+"""Errors, delays and broken streams on request: one small language for headers, rules and scripts.
+
+    x-emulator-fault: status=429; retry-after=48; quota=per-day
+    x-emulator-fault: first-token-delay=5; cut-after=3
+
+Directives stand between semicolons. What is not understood is an error, never ignored: a test with a misspelt fault must
+not pass because nothing happened.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pollux.emulator import errors, quotas
+from pollux.emulator.errors import STATUS_WORDS, NativeError, invalid
+from pollux.emulator.limits import DELAY_SECONDS_MAX, FAULT_HEADER_CHARS_MAX
+from pollux.emulator.models import RETIRED
+
+HEADER = "x-emulator-fault"
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """What goes wrong. Directives are the field names with hyphens; without a value means true."""
+
+    status: int | None = None
+    """An error with this HTTP status, 400 to 599."""
+    reason: str = ""
+    """Which of the errors with this status (see REASONS)."""
+    message: str = ""
+    """Other words than the recorded ones."""
+    quota: str = "per-minute"
+    """For 429: the limit that is exceeded (see `quotas.QUOTAS`)."""
+    retry_after: float = 48
+    """For 429: RetryInfo's delay in seconds. There is no Retry-After header, as in the real service."""
+    html: bool = False
+    """The error as a front end's HTML page instead of JSON."""
+    headers_delay: float = 0
+    """Seconds before status and headers."""
+    first_token_delay: float = 0
+    """Seconds between headers and first event (a whole answer: before its headers)."""
+    event_delay: float = 0
+    """Seconds between events."""
+    stall_after: int | None = None
+    """After so many events nothing more comes, until the client leaves or `stall_for` is over."""
+    stall_for: float = DELAY_SECONDS_MAX
+    cut_after: int | None = None
+    """The connection is cut after so many events."""
+    error_after: int | None = None
+    """An error inside the stream after so many events; `status` and `reason` say which, else 500."""
+    raw: bool = False
+    """That error as bare JSON over several lines instead of a `data:` event."""
+    malformed_after: int | None = None
+    """After so many events comes one of broken JSON, then the end."""
+    blocked: str = ""
+    """The prompt is blocked for this reason."""
+    finish: str = ""
+    """Another finish reason."""
+    empty: bool = False
+    """An answer without parts."""
+    probability: float = 1
+    """How often; decided by the emulator's seed and the count of requests, so that a run can be repeated."""
+    times: int | None = None
+    """How many times at most; then all is well."""
+    id: str = ""
+    """Tells counts of equal faults apart."""
+
+
+FLOATS = ("retry-after", "headers-delay", "first-token-delay", "event-delay", "stall-for", "probability")
+TEXTS = ("reason", "message", "quota", "blocked", "finish", "id")
+SWITCHES = ("html", "raw", "empty")
+
+
+def parse(text: str) -> Fault:
+    """Read a fault, or raise ValueError with what is wrong."""
+    if len(text) > FAULT_HEADER_CHARS_MAX:
+        raise ValueError(f"a fault is at most {FAULT_HEADER_CHARS_MAX} characters long")
+    given: dict[str, Any] = {}
+    for directive in filter(None, (piece.strip() for piece in text.split(";"))):
+        name, has_value, value = (piece.strip() for piece in directive.partition("="))
+        if name in given:
+            raise ValueError(f"{name!r} is given twice")
+        if name in SWITCHES:
+            if has_value and value not in ("true", "1"):
+                raise ValueError(f"{name!r} takes no value")
+            given[name] = True
+        elif not has_value:
+            raise ValueError(f"{name!r} needs a value, or is not known")
+        elif name in TEXTS:
+            given[name] = value
+        else:
+            try:
+                given[name] = float(value) if name in FLOATS else int(value)
+            except ValueError:
+                raise ValueError(f"{name!r} needs a number, or is not known") from None
+    try:
+        return checked(msgspec.convert(given, Fault))
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+def checked(fault: Fault) -> Fault:
+    """Refuse values without meaning, and delays beyond the limit."""
+    if fault.status is not None and not 400 <= fault.status <= 599:
+        raise ValueError("status is between 400 and 599")
+    if fault.quota not in quotas.QUOTAS:
+        raise ValueError(f"quota is one of {', '.join(quotas.QUOTAS)}")
+    if fault.reason and fault.reason not in REASONS.get(fault.status or 0, {}):
+        raise ValueError(
+            f"reason with status {fault.status} is one of {', '.join(REASONS.get(fault.status or 0, {})) or '(none)'}"
+        )
+    for seconds in (fault.headers_delay, fault.first_token_delay, fault.event_delay, fault.stall_for):
+        if not 0 <= seconds <= DELAY_SECONDS_MAX:
+            raise ValueError(f"a delay is between 0 and {DELAY_SECONDS_MAX:g} seconds")
+    if not 0 <= fault.probability <= 1 or not 0 <= fault.retry_after < float("inf"):
+        raise ValueError("probability is between 0 and 1, and retry-after a number of seconds")
+    counts = (fault.stall_after, fault.cut_after, fault.error_after, fault.malformed_after, fault.times)
+    if any(count is not None and count < 0 for count in counts):
+        raise ValueError("counts are not negative")
+    return fault
+
+
+def error_of(fault: Fault, model: str, version: str, method: str) -> NativeError:
+    """Make the error of a fault, in its recorded words."""
+    status = fault.status or 500
+    if status == 429:
+        error = quotas.exceeded(model, fault.quota, fault.retry_after)
+    elif status == 404:
+        retired = fault.reason == "retired"
+        error = errors.retired_model(model, RETIRED.get(model, "")) if retired else errors.unknown_model(model, version, method)
+    else:
+        by_reason = REASONS.get(status, {})
+        make = by_reason.get(fault.reason) or next(iter(by_reason.values()), lambda: _plain(status))
+        error = make()
+    return NativeError(status, fault.message, error.status, error.details) if fault.message else error
+
+
+def _plain(status: int) -> NativeError:
+    word = STATUS_WORDS.get(status, "UNKNOWN")
+    return NativeError(status, f"The emulator was asked for an error with status {status} ({word}).", word)
+
+
+def _nothing() -> NativeError:
+    return _plain(500)
+
+
+REASONS: dict[int, dict[str, Callable[[], NativeError]]] = {
+    400: {
+        "invalid-argument": lambda: invalid("Request contains an invalid argument."),
+        "invalid-key": errors.invalid_key,
+        "expired-key": errors.expired_key,
+        "context": lambda: errors.context_overflow(1_048_576),
+        "location": errors.unsupported_location,
+        "function-parts": lambda: invalid(
+            "Please ensure that the number of function response parts is equal to the number of function call parts of the "
+            "function call turn."
+        ),
+    },
+    401: {
+        "token": lambda: errors.bad_token("ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        "overloaded-credentials": lambda: errors.bad_token("OVERLOADED_CREDENTIALS"),
+    },
+    402: {"prepaid": lambda: NativeError(402, "Your prepayment credits are depleted.", "RESOURCE_EXHAUSTED")},
+    403: {
+        "denied": errors.denied_project,
+        "missing-key": errors.missing_key,
+        "leaked-key": errors.leaked_key,
+        "disabled": errors.disabled_service,
+        "permission": lambda: NativeError(403, "The caller does not have permission"),
+    },
+    404: {"unknown-model": _nothing, "retired": _nothing},
+    500: {"internal": errors.internal},
+    503: {"high-demand": errors.high_demand, "overloaded": errors.overloaded},
+    504: {"deadline": errors.deadline},
+}
+"""Errors by status and name; the first of a status is the one meant when no reason is given."""

@@ -1,0 +1,58 @@
+"""Limits of the emulator: each has a name, a number and a reason."""
+
+BODY_BYTES_MAX = 104_857_600
+"""A request's body. The real limit for inline data since January 2026 (100 MB)."""
+
+BODY_SECONDS_MAX = 60.0
+"""Time to receive a whole body, from first byte to last: a slow sender must not hold a task for ever."""
+
+DEPTH_MAX = 100
+"""Nesting of a request. Protobuf's own recursion limit is 100."""
+
+VIOLATIONS_MAX = 100
+"""Field violations told in one error: a body of a million unknown names must not make an answer of the same size."""
+
+TOKEN_TEXT_EXACT_MAX = 1_000_000
+"""Characters of one text that are counted word by word; beyond, four characters are one token, to answer in time."""
+
+DELAY_SECONDS_MAX = 600.0
+"""Any delay asked for by a fault or a latency profile: longer than any client's patience, short enough to end."""
+
+FAULT_HEADER_CHARS_MAX = 2_000
+"""Length of an `x-emulator-fault` header: the longest useful one has some two hundred characters."""
+
+FAULT_COUNTERS_MAX = 1_000
+"""Count-limited faults of headers that are remembered; the oldest is forgotten, and would count from zero."""
+
+RULES_MAX = 200
+"""Rules at a time: each is tried for each request."""
+
+SCRIPT_ENTRIES_MAX = 2_000
+"""Entries of a script: each is tried for each request until one matches."""
+
+SCRIPT_BYTES_MAX = 20_000_000
+"""Size of a script file."""
+
+REGEX_TEXT_CHARS_MAX = 100_000
+"""Text that a script's regular expression is tried on: longer texts are cut, so that matching stays quick."""
+
+JOURNAL_ENTRIES_MAX = 500
+"""Exchanges kept in the journal; the oldest goes first."""
+
+JOURNAL_BODY_BYTES_MAX = 65_536
+"""A request body as kept in the journal; of a larger one only its size is kept. Together at most 32 MB."""
+
+WORDS_MAX = 20_000
+"""Words on demand ("write 500 words"): about 26,000 tokens, a stream of some hundreds of events."""
+
+QUOTE_CHARS_MAX = 600
+"""Of the last user text, as quoted in an answer: enough for several stream events."""
+
+OUTPUT_TOKENS_MAX = 65_536
+"""Visible tokens of any answer, scripted ones too: the largest outputTokenLimit of the models listed."""
+
+START_SECONDS_MAX = 10.0
+"""Time for the emulator's own server to listen, before a test that waits for it is told so."""
+
+STOP_SECONDS_MAX = 5.0
+"""Time for open connections to end when the emulator's own server is stopped."""

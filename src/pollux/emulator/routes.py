@@ -1,0 +1,103 @@
+"""Which path is which method of the native API, and which query parameters it takes."""
+
+import re
+from dataclasses import dataclass
+
+from pollux.emulator import errors
+from pollux.emulator.errors import NativeError, bad_request
+
+VERSION = r"/(?P<version>v1|v1beta|v1alpha)"
+MODELS = re.compile(VERSION + r"/models/?")
+MODEL = re.compile(VERSION + r"/models/(?P<model>[^/:]+)")
+VERB = re.compile(VERSION + r"/models/(?P<model>[^/:]+):(?P<verb>[A-Za-z]+)")
+OTHER = re.compile(r"/(?:upload/|download/)?(?:v1|v1beta|v1alpha)/(?P<collection>[A-Za-z_]+)")
+OPERATIONS = re.compile(VERSION + r"/models/[^/:]+/operations.*")
+
+VERBS = ("generateContent", "streamGenerateContent", "countTokens")
+
+VERBS_NOT_YET = {
+    "embedContent": "embeddings",
+    "batchEmbedContents": "embeddings",
+    "asyncBatchEmbedContent": "batches of embeddings",
+    "batchGenerateContent": "batches",
+    "predict": "Imagen",
+    "predictLongRunning": "videos",
+    "countTextTokens": "countTextTokens",
+    "generateAnswer": "generateAnswer",
+}
+"""Methods of models that later issues bring; with their names for people."""
+
+COLLECTIONS_NOT_YET = (
+    "files", "cachedContents", "batches", "fileSearchStores", "interactions", "tunedModels", "corpora", "generatedFiles",
+    "auth_tokens", "webhooks", "agents", "environments", "triggers", "credentials", "voices", "decisions", "dynamic",
+)  # fmt: skip
+"""Collections of the native API that later issues bring, or none."""
+
+QUERY = {
+    "key", "alt", "$alt", "fields", "$fields", "prettyPrint", "$prettyPrint", "callback", "$callback", "access_token",
+    "oauth_token", "quotaUser", "uploadType", "upload_protocol", "$.xgafv",
+}  # fmt: skip
+"""Query parameters that every method takes. Source: the discovery document, `parameters`."""
+
+QUERY_OF = {"models.list": {"pageSize", "pageToken", "page_size", "page_token"}}
+"""Query parameters of single methods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method of the native API, as found in a request line."""
+
+    method: str
+    version: str
+    model: str = ""
+
+
+def route(http_method: str, path: str) -> Route:
+    """Find the method, or raise what the service, or this emulator, answers instead."""
+    if http_method == "GET" and (found := MODELS.fullmatch(path)):
+        return Route("models.list", found["version"])
+    if http_method == "GET" and (found := MODEL.fullmatch(path)):
+        return Route("models.get", found["version"], found["model"])
+    if http_method == "POST" and (found := VERB.fullmatch(path)):
+        if found["verb"] in VERBS:
+            return Route(found["verb"], found["version"], found["model"])
+        if found["verb"] in VERBS_NOT_YET:
+            raise errors.not_emulated(f"{VERBS_NOT_YET[found['verb']]} ({found['verb']})")
+        raise errors.unknown_route()
+    if OPERATIONS.fullmatch(path):
+        raise errors.not_emulated("operations")
+    if (found := OTHER.match(path)) and found["collection"] in COLLECTIONS_NOT_YET:
+        raise errors.not_emulated(found["collection"])
+    raise errors.unknown_route()
+
+
+def check_query(method: str, query: dict[str, str]) -> None:
+    """Refuse query parameters that the method does not know."""
+    unknown = [name for name in query if name not in QUERY and name not in QUERY_OF.get(method, set())]
+    if unknown:
+        raise bad_request([("", _cannot_bind(name)) for name in unknown])
+
+
+def page_size(query: dict[str, str], default: int, size_max: int) -> int:
+    """Read `pageSize`; larger than the maximum means the maximum, 0 the default."""
+    text = query.get("pageSize", query.get("page_size", ""))
+    if not text:
+        return default
+    try:
+        size = int(text)
+    except ValueError:
+        raise bad_request([("page_size", f"Invalid value at 'page_size' (TYPE_INT32), \"{text}\"")]) from None
+    if size < 0:
+        raise _negative()
+    return min(size, size_max) or default
+
+
+def _negative() -> NativeError:
+    return errors.invalid("page_size must not be negative.")
+
+
+def _cannot_bind(name: str) -> str:
+    return (
+        f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter. '
+        f"Field '{name}' could not be found in request message."
+    )

@@ -1,0 +1,129 @@
+"""From a text to an answer: thinking, stop sequences, the limit on output, as each family treats them."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from pollux.emulator.answers import thought_texts
+from pollux.emulator.limits import OUTPUT_TOKENS_MAX
+from pollux.emulator.models import Model
+from pollux.emulator.tokens import count_prompt, split_text
+
+THINKING = {"MINIMAL": (0, 1), "LOW": (30, 60), "MEDIUM": (90, 170), "HIGH": (180, 320), "XHIGH": (600, 600)}
+"""Thinking tokens by level: the least, and how many more there may be. In the range of short recorded prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be said, before the settings of the request are applied."""
+
+    text: str
+    events: tuple[str, ...] = ()
+    """Texts of stream events, where a script gives them; else the text is cut as the family does."""
+    thoughts: tuple[str, ...] = ()
+    """Summaries of thoughts, where a script gives them."""
+    finish: str = "STOP"
+    finish_message: str = ""
+    blocked: str = ""
+    """Block reason of the prompt: then nothing is said."""
+    empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One candidate, ready to be said whole or in events."""
+
+    texts: tuple[str, ...]
+    thoughts: tuple[str, ...]
+    text_tokens: tuple[int, ...]
+    """Tokens of each text event."""
+    thought_tokens: int
+    finish: str
+    finish_message: str = ""
+    blocked: str = ""
+
+
+def digest_of(request: dict[str, Any], model: Model, seed: int) -> bytes:
+    """Make the bytes from which ids and all that looks like chance derive."""
+    body = msgspec.json.encode([seed, model.target or model.name, request], order="deterministic")
+    return hashlib.sha256(body).digest()
+
+
+def settle(draft: Draft, request: dict[str, Any], model: Model, digest: bytes) -> Answer:
+    """Apply the request's settings to a draft."""
+    config = request.get("generationConfig", {})
+    if draft.blocked:
+        return Answer((), (), (), 0, "", blocked=draft.blocked)
+    thinking = thinking_tokens(request, model, digest)
+    thoughts: tuple[str, ...] = ()
+    if config.get("thinkingConfig", {}).get("includeThoughts") and (thinking or draft.thoughts):
+        thoughts = draft.thoughts or tuple(thought_texts(request, model, thinking))
+    pieces = _pieces(draft, model, digest)
+    answer = Answer(tuple("".join(p) for p in pieces), thoughts, tuple(map(len, pieces)), thinking, draft.finish,
+                    draft.finish_message)  # fmt: skip
+    if draft.empty:
+        return replace(answer, texts=(), text_tokens=())
+    answer = _stopped(answer, config.get("stopSequences", []), pieces)
+    return _limited(answer, min(config.get("maxOutputTokens", OUTPUT_TOKENS_MAX), model.output_token_limit), digest)
+
+
+def thinking_tokens(request: dict[str, Any], model: Model, digest: bytes) -> int:
+    """Say how long this family thinks about this request with these settings."""
+    family = model.family
+    given = request.get("generationConfig", {}).get("thinkingConfig", {})
+    level, budget = given.get("thinkingLevel", family.level_default), given.get("thinkingBudget")
+    if family.thinking == "none" or budget == 0 or (budget is None and not family.thinks_by_default):
+        return 0
+    if budget is not None or family.thinking == "budget" or level not in THINKING:
+        level = "MEDIUM"
+    least, span = THINKING[level]
+    tokens = least + int.from_bytes(digest[:4], "big") % span
+    tokens += min(count_prompt(request) // 8, tokens)
+    return min(tokens, budget) if budget is not None and budget > 0 else tokens
+
+
+def _pieces(draft: Draft, model: Model, digest: bytes) -> list[list[str]]:
+    """Cut the text into stream events, each a list of tokens."""
+    if draft.events:
+        return [split_text(event) for event in draft.events if event]
+    tokens = split_text(draft.text)
+    family = model.family
+    first = family.first_event_tokens - digest[4] % (family.first_event_tokens // 2)
+    return [tokens[:first], *(tokens[i : i + family.event_tokens] for i in range(first, len(tokens), family.event_tokens))]
+
+
+def _stopped(answer: Answer, stop_sequences: list[str], pieces: list[list[str]]) -> Answer:
+    """End before the first stop sequence. The finish reason stays STOP."""
+    text = "".join(answer.texts)
+    ends = [at for sequence in stop_sequences if sequence and (at := text.find(sequence)) >= 0]
+    if not ends:
+        return answer
+    left, kept = min(ends), []
+    for piece in pieces:
+        joined = "".join(piece)[:left]
+        left -= len(joined)
+        if joined:
+            kept.append(joined)
+    return replace(answer, texts=tuple(kept), text_tokens=tuple(len(split_text(text)) for text in kept))
+
+
+def _limited(answer: Answer, tokens_max: int, digest: bytes) -> Answer:
+    """Keep to maxOutputTokens, which thinking counts against. When thinking eats it, no part is left (recorded)."""
+    left = tokens_max - answer.thought_tokens
+    if left <= 0:
+        spent = max(tokens_max - digest[5] % 4, 0)
+        return replace(answer, texts=(), text_tokens=(), thought_tokens=spent, finish="MAX_TOKENS")
+    if sum(answer.text_tokens) <= left:
+        return answer
+    texts, counts = [], []
+    for text, count in zip(answer.texts, answer.text_tokens, strict=True):
+        kept = split_text(text)[:left]
+        left -= len(kept)
+        if kept:
+            texts.append("".join(kept))
+            counts.append(len(kept))
+        if len(kept) < count:
+            break
+    return replace(answer, texts=tuple(texts), text_tokens=tuple(counts), finish="MAX_TOKENS")
