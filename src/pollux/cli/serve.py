@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pollux import __version__
+from pollux.cli.modes import callers_key, keys_of, upstream_of
 from pollux.cli.options import add_settings, settings_of
 from pollux.settings import Settings
 
@@ -19,7 +20,7 @@ examples:
 Every setting can also stand in the settings file or in the environment (POLLUX_PORT=8080): see docs/settings.md.
 """
 
-GEMINI_URL = "https://generativelanguage.googleapis.com"
+MODEL = "gemini-3.6-flash"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,50 +33,30 @@ def run(given: argparse.Namespace) -> int:
     settings = settings_of(given)
     from pollux.server.serving import serve  # after the settings: a mistake in them is told at once
 
-    with _upstream(settings) as (settings, upstream):
-        return serve(settings, announce=lambda url: print(_welcome(settings, url, upstream), flush=True))
+    with _with_emulator(settings) as complete:
+        return serve(complete, announce=lambda url: print(_welcome(settings, url), flush=True))
 
 
 @contextmanager
-def _upstream(settings: Settings) -> Iterator[tuple[Settings, str]]:
-    """Start the emulator where one is wanted and none is named; give the settings with its address, and its description."""
-    if settings.upstream == "gemini":
-        yield settings, f"Gemini API at {settings.upstream_url or GEMINI_URL}"
-    elif settings.upstream_url:
-        yield settings, f"emulator at {settings.upstream_url}"
-    else:
-        from pollux.emulator.serving import EmulatorServer  # costs start-up time and memory only where it answers
+def _with_emulator(settings: Settings) -> Iterator[Settings]:
+    """Start the emulator where one is wanted and none is named; give the settings with its address."""
+    if settings.upstream == "gemini" or settings.upstream_url:
+        yield settings
+        return
+    from pollux.emulator.serving import EmulatorServer  # costs start-up time and memory only where it answers
 
-        emulator = EmulatorServer()
-        url = emulator.start()
-        try:
-            yield dataclasses.replace(settings, upstream_url=url), "built-in emulator (no key, no network; its answers say so)"
-        finally:
-            emulator.stop()
+    with EmulatorServer() as emulator:
+        yield dataclasses.replace(settings, upstream_url=emulator.url)
 
 
-def _welcome(settings: Settings, url: str, upstream: str) -> str:
-    key, whose = _keys(settings)
+def _welcome(settings: Settings, url: str) -> str:
     workers = f", {settings.workers} workers" if settings.workers > 1 else ""
     return f"""\
 Pollux {__version__} on {url}{workers}
-  answers from  {upstream}
-  keys          {whose}
+  answers from  {upstream_of(settings)}
+  keys          {keys_of(settings)}
 In your OpenAI client change three lines:
-  api_key  = "{key}"
+  api_key  = "{callers_key(settings)}"
   base_url = "{url}/v1"
-  model    = "gemini-3.6-flash"
+  model    = "{MODEL}"
 Stop with Ctrl-C."""
-
-
-def _keys(settings: Settings) -> tuple[str, str]:
-    """Say which key a caller sends, and whose key is spent."""
-    if settings.local_only:
-        return "any text", "the server's Gemini key, for programs on this machine only (`pollux key NAME` lets others in)"
-    if settings.spends_server_key:
-        return "YOUR_POLLUX_KEY", f"the server's Gemini key, for callers with a Pollux key ({', '.join(settings.keys)})"
-    if settings.keys:
-        return "YOUR_POLLUX_KEY", f"Pollux keys ({', '.join(settings.keys)})"
-    if settings.upstream == "emulator":
-        return "any text", "any; the emulator asks for one and believes it"
-    return "YOUR_GEMINI_KEY", "callers bring their own Gemini keys; none is stored"
