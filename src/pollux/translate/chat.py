@@ -1,18 +1,33 @@
-"""Chat completions: request → Gemini; events → completion, or chunks.
+"""Chat completions: request → Gemini; events → completion, or chunks."""
 
-`completion` and `ChatChunks` tell the same events in two forms; what both must agree on (the ending, what survives in
-`extra_content`, the usage) is said once, in `_Telling`. Folding the chunks gives the whole answer.
-"""
-
+from collections.abc import Mapping
 from typing import Any, Literal
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from pollux.errors import InvalidRequest
-from pollux.translate import messages, parameters, thinking
-from pollux.translate.events import Blocked, Event, Extra, Finish, Signature, Started, Strange, Text, Thought, Usage
+from pollux.translate import extras, messages, parameters, thinking, tools
+from pollux.translate.citations import annotations
+from pollux.translate.events import (
+    Blocked,
+    CallArguments,
+    CallEnd,
+    CallStart,
+    Event,
+    Extra,
+    Finish,
+    Signature,
+    Started,
+    Text,
+    Thought,
+    Usage,
+)
+from pollux.translate.memory import THOUGHT_CLOSE, THOUGHT_OPEN, Trail, Turn, call_id, sign_lost_calls
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
+from pollux.translate.reader import add
+from pollux.translate.tools import CUSTOM_INPUT, NO_TOOLS, Toolbox
 from pollux.wire.gemini.generate import GenerateContentRequest, GenerationConfig
 from pollux.wire.openai import chat as wire
 
@@ -51,14 +66,36 @@ UsageMode = Literal["none", "last", "each"]
 """Usage in a stream: not asked for; null and then once at the end; on every chunk, zero until the end."""
 
 
-class Stamp(Struct, frozen=True):
-    """What an answer needs from outside: an id for when the native reply has none, and the time in seconds since 1970."""
+ThoughtsForm = Literal["reasoning_content", "google"]
+"""The form of thought summaries: OpenAI-like clients' `reasoning_content`, or Google's tags inside the content. Never both."""
 
-    id: str
+_NOTHING: Mapping[str, Turn] = {}
+
+
+class Stamp(Struct, frozen=True):
+    """What an answer needs from outside: 24 random hexadecimal digits for its ids, and the time in seconds since 1970."""
+
+    token: str
     created: int
 
 
-def to_gemini(request: wire.ChatCompletionRequest, profile: Profile) -> tuple[GenerateContentRequest, list[Note]]:
+class Plan(Struct, frozen=True):
+    """A request on its way: what goes to Gemini, what was lost, and what telling the answer needs."""
+
+    native: GenerateContentRequest
+    notes: list[Note]
+    toolbox: Toolbox
+    trail: Trail | None
+
+
+def trail(request: wire.ChatCompletionRequest, profile: Profile) -> Trail | None:
+    """Give the keys under which earlier turns of this conversation may be remembered; None for families without signatures."""
+    return None if profile.signatures == "none" else Trail(request.messages)
+
+
+def to_gemini(
+    request: wire.ChatCompletionRequest, profile: Profile, trail: Trail | None = None, remembered: Mapping[str, Turn] = _NOTHING
+) -> Plan:
     """Give the native request, and notes on what was lost or approximated. Raises InvalidRequest, naming the parameter.
 
     Source: OpenAI API, Create chat completion; Gemini API, generateContent; `parameters.ROWS`.
@@ -66,17 +103,32 @@ def to_gemini(request: wire.ChatCompletionRequest, profile: Profile) -> tuple[Ge
     """
     notes: list[Note] = []
     parameters.check(request, notes)
-    contents, system = messages.contents(request.messages, profile, notes)
-    config = _generation_config(request, profile, notes)
-    return GenerateContentRequest(
-        contents=contents, system_instruction=system, generation_config=None if config == _NO_CONFIG else config
-    ), notes
+    gemini = extras.extras(request, notes)
+    box = tools.toolbox(request, gemini, profile, notes)
+    contents, system = messages.contents(request.messages, profile, notes, trail, remembered)
+    config = _generation_config(request, gemini, profile, notes)
+    native = GenerateContentRequest(
+        contents=contents,
+        system_instruction=system,
+        tools=box.tools,
+        tool_config=box.config,
+        generation_config=None if config == _NO_CONFIG else config,
+    )
+    return Plan(native, notes, box, trail)
+
+
+def with_dummies(native: GenerateContentRequest) -> GenerateContentRequest:
+    """Give the request with the signatures of its current turn replaced by the documented dummy: the service refused one."""
+    sign_lost_calls(native.contents, all_calls=True)
+    return native
 
 
 _NO_CONFIG = GenerationConfig()
 
 
-def _generation_config(request: wire.ChatCompletionRequest, profile: Profile, notes: list[Note]) -> GenerationConfig:
+def _generation_config(
+    request: wire.ChatCompletionRequest, gemini: extras.Extras, profile: Profile, notes: list[Note]
+) -> GenerationConfig:
     parameters.in_range("temperature", request.temperature, 0, 2)
     parameters.in_range("top_p", request.top_p, 0, 1)
     parameters.in_range("max_tokens", request.max_tokens, 1, INT32 - 1)
@@ -87,9 +139,7 @@ def _generation_config(request: wire.ChatCompletionRequest, profile: Profile, no
         max_output_tokens=request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens,
         stop_sequences=_stop_sequences(request.stop),
         seed=_seed(request.seed, notes),
-        thinking_config=(
-            None if request.reasoning_effort is None else thinking.thinking_config(request.reasoning_effort, profile, notes)
-        ),
+        thinking_config=thinking.thinking_config(request.reasoning_effort, gemini.thinking_config, profile, notes),
     )
 
 
@@ -113,182 +163,380 @@ def _seed(seed: int | None, notes: list[Note]) -> int | None:
     return seed % INT32
 
 
-class _Telling:
-    """What both forms of one choice must agree on."""
+class _Call:
+    """A tool call as it is told."""
 
-    __slots__ = ("extra", "reason", "refusal", "said_text")
+    __slots__ = ("arguments", "complete", "custom", "id", "name", "signature")
 
-    def __init__(self) -> None:
-        self.extra: dict[str, Any] = {}
-        self.reason: str | None = None
-        self.refusal: str | None = None
-        self.said_text = False
-
-    def note(self, event: Signature | Extra | Strange | Finish | Blocked) -> None:
-        """Keep what is told at the choice's end."""
-        match event:
-            case Signature():
-                self.extra["thought_signature"] = event.signature
-            case Extra():
-                self.extra[event.name] = event.value
-            case Strange():
-                self.extra.setdefault("parts", []).append(event.part)
-            case Finish():
-                self.reason = event.reason
-            case Blocked():
-                self.reason = "PROMPT_BLOCKED"
-                self.refusal = f"The prompt was blocked by the Gemini API: {event.reason}."
-                self.extra["prompt_feedback"] = event.feedback
+    def __init__(self, id: str, name: str, signature: str | None, *, custom: bool) -> None:  # noqa: A002 - OpenAI's name
+        self.id = id
+        self.name = name
+        self.signature = signature
+        self.custom = custom
+        self.arguments: list[str] = []
+        self.complete = False
 
     @property
-    def finish_reason(self) -> wire.FinishReason:
-        """Why the choice ended, in OpenAI's words."""
-        if self.refusal is not None:
-            return "content_filter"
-        return FINISH_REASON.get(self.reason or "", "stop")
+    def said(self) -> str:
+        """The arguments so far; for a custom tool its input."""
+        text = "".join(self.arguments)
+        if not self.custom:
+            return text
+        try:
+            return str(msgspec.json.decode(text).get(CUSTOM_INPUT, ""))
+        except (msgspec.DecodeError, AttributeError):
+            return text
 
     @property
     def extra_content(self) -> dict[str, Any] | UnsetType:
+        """The call's signature, where Google's clients look for it."""
+        return UNSET if self.signature is None else {"google": {"thought_signature": self.signature}}
+
+
+class Telling:
+    """One choice as it is told: takes events, gives the deltas that they make, and knows the whole message.
+
+    This is where both forms agree. `thoughts` chooses the form of thought summaries: `reasoning_content`, or Google's, in which
+    they stand in the content between tags.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_candidate",
+        "_extra",
+        "_in_thought",
+        "_reason",
+        "_refusal",
+        "_skipping",
+        "_texts",
+        "_thoughts",
+        "_thoughts_form",
+        "_token",
+        "_toolbox",
+    )
+
+    def __init__(self, candidate: int, token: str, toolbox: Toolbox, thoughts: ThoughtsForm) -> None:
+        self._candidate = candidate
+        self._token = token
+        self._toolbox = toolbox
+        self._thoughts_form = thoughts
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._calls: list[_Call] = []
+        self._extra: dict[str, Any] = {}
+        self._in_thought = False
+        self._skipping = False
+        self._reason: str | None = None
+        self._refusal: str | None = None
+
+    def take(self, event: Event) -> wire.Delta | None:
+        """Take an event in, and give what it adds to the message now, if anything."""
+        match event:
+            case Text():
+                return self._add_text(event.text)
+            case Thought():
+                return self._add_thought(event.text)
+            case CallStart():
+                return self._start_call(event)
+            case CallArguments():
+                return self._add_arguments(event.text)
+            case CallEnd():
+                return self._end_call()
+            case Signature():
+                self._extra["thought_signature"] = event.signature
+            case Extra():
+                self._extra[event.name] = event.value
+            case Finish():
+                self._reason = event.reason
+            case Blocked():
+                self._reason = "PROMPT_BLOCKED"
+                self._refusal = f"The prompt was blocked by the Gemini API: {event.reason}."
+                self._extra["prompt_feedback"] = event.feedback
+        return None
+
+    def last_delta(self) -> wire.Delta:
+        """Give what is told at the end, once, since clients join strings, add numbers and cannot join lists."""
+        delta = wire.Delta(extra_content=self._extra_content())
+        if self._in_thought:
+            delta.content = THOUGHT_CLOSE
+        elif self._refusal is not None:
+            delta.refusal = self._refusal
+        elif not self._texts and not self._calls:
+            delta.content = ""
+        cited = self._annotations()
+        if cited:
+            delta.annotations = cited
+        return delta
+
+    def message(self) -> wire.AnswerMessage:
+        """Give the whole message."""
+        content: str | None = self.text
+        if self._thoughts and self._thoughts_form == "google":
+            content = f"{THOUGHT_OPEN}{''.join(self._thoughts)}{THOUGHT_CLOSE}{content}"
+        elif not self._texts and (self._refusal is not None or self._calls):
+            content = None
+        message = wire.AnswerMessage(
+            content=content, refusal=self._refusal, annotations=self._annotations(), extra_content=self._extra_content()
+        )
+        if self._thoughts and self._thoughts_form == "reasoning_content":
+            message.reasoning_content = "".join(self._thoughts)
+        if self._calls and self._toolbox.legacy:
+            message.function_call = wire.AnswerFunction(self._calls[0].name, self._calls[0].said)
+        elif self._calls:
+            message.tool_calls = [_answer_call(call) for call in self._calls]
+        return message
+
+    @property
+    def finish_reason(self) -> wire.FinishReason:
+        """Why the choice ended, in OpenAI's words. Truncation and filters outrank calls: a cut call is not a finished one."""
+        if self._refusal is not None:
+            return "content_filter"
+        reason = FINISH_REASON.get(self._reason or "", "stop")
+        if reason == "stop" and self._calls:
+            return "function_call" if self._toolbox.legacy else "tool_calls"
+        return reason
+
+    @property
+    def text(self) -> str:
+        """The answer's text."""
+        return "".join(self._texts)
+
+    @property
+    def calls(self) -> list[tuple[str, str]]:
+        """The calls' names and arguments."""
+        return [(call.name, call.said) for call in self._calls]
+
+    def _add_text(self, text: str) -> wire.Delta:
+        self._texts.append(text)
+        if self._in_thought:
+            self._in_thought = False
+            text = THOUGHT_CLOSE + text
+        return wire.Delta(content=text)
+
+    def _add_thought(self, text: str) -> wire.Delta:
+        first = not self._thoughts
+        self._thoughts.append(text)
+        if self._thoughts_form == "reasoning_content":
+            return wire.Delta(reasoning_content=text)
+        self._in_thought = True
+        self._extra["thought"] = True
+        return wire.Delta(content=THOUGHT_OPEN + text if first else text, extra_content={"google": {"thought": True}})
+
+    def _start_call(self, event: CallStart) -> wire.Delta | None:
+        toolbox = self._toolbox
+        self._skipping = bool(self._calls) and (toolbox.legacy or not toolbox.parallel)
+        if self._skipping:
+            return None
+        name = toolbox.true_name(event.name)
+        call = _Call(
+            call_id(self._token, self._candidate, len(self._calls)), name, event.signature, custom=name in toolbox.custom
+        )
+        call.arguments.append(event.arguments)
+        self._calls.append(call)
+        if call.custom:
+            return None
+        if toolbox.legacy:
+            if event.signature is not None:
+                self._extra["thought_signature"] = event.signature
+            delta = wire.Delta(function_call=wire.DeltaFunction(name, event.arguments))
+        else:
+            delta = wire.Delta(
+                tool_calls=[
+                    wire.DeltaToolCall(
+                        index=len(self._calls) - 1,
+                        id=call.id,
+                        type="function",
+                        function=wire.DeltaFunction(name, event.arguments),
+                        extra_content=call.extra_content,
+                    )
+                ]
+            )
+        return self._closing_thought(delta)
+
+    def _add_arguments(self, text: str) -> wire.Delta | None:
+        if self._skipping or not self._calls:
+            return None
+        self._calls[-1].arguments.append(text)
+        if self._calls[-1].custom:
+            return None
+        function = wire.DeltaFunction(arguments=text)
+        if self._toolbox.legacy:
+            return wire.Delta(function_call=function)
+        return wire.Delta(tool_calls=[wire.DeltaToolCall(index=len(self._calls) - 1, function=function)])
+
+    def _end_call(self) -> wire.Delta | None:
+        if self._skipping or not self._calls:
+            return None
+        call = self._calls[-1]
+        call.complete = True
+        if not call.custom:
+            return None
+        return self._closing_thought(
+            wire.Delta(
+                tool_calls=[
+                    wire.DeltaToolCall(
+                        index=len(self._calls) - 1,
+                        id=call.id,
+                        type="custom",
+                        custom=wire.DeltaCustom(call.name, call.said),
+                        extra_content=call.extra_content,
+                    )
+                ]
+            )
+        )
+
+    def _closing_thought(self, delta: wire.Delta) -> wire.Delta:
+        if self._in_thought:
+            self._in_thought = False
+            delta.content = THOUGHT_CLOSE
+        return delta
+
+    def _annotations(self) -> list[dict[str, Any]]:
+        grounding, citations = self._extra.get("grounding_metadata"), self._extra.get("citation_metadata")
+        if not grounding and not citations:
+            return []
+        found = annotations([self.text], grounding, citations)
+        if self._thoughts and self._thoughts_form == "google":
+            shift = len(THOUGHT_OPEN) + len("".join(self._thoughts)) + len(THOUGHT_CLOSE)
+            for one in found:
+                one["url_citation"]["start_index"] += shift
+                one["url_citation"]["end_index"] += shift
+        return found
+
+    def _extra_content(self) -> dict[str, Any] | UnsetType:
         """What OpenAI's form has no place for, under `google`."""
-        google = dict(self.extra)
-        if self.reason is not None and self.reason not in _PLAIN_ENDS and self.refusal is None:
-            google["finish_reason"] = self.reason
+        google = dict(self._extra)
+        if self._reason is not None and self._reason not in _PLAIN_ENDS and self._refusal is None:
+            google["finish_reason"] = self._reason
         return {"google": google} if google else UNSET
 
 
 _PLAIN_ENDS = frozenset({"STOP", "MAX_TOKENS"})
 
 
-def completion(events: list[Event], stamp: Stamp, model: str) -> wire.ChatCompletion:
-    """Tell the events as one whole answer; `model` is echoed as it was asked for.
-
-    Source: OpenAI API, The chat completion object.
-    Loses: nothing; what has no place there stands in `extra_content.google`.
-    """
-    tellings: dict[int, _Telling] = {}
-    texts: dict[int, list[str]] = {}
-    thoughts: dict[int, list[str]] = {}
-    answer = wire.ChatCompletion(id=stamp.id, created=stamp.created, model=model, choices=[], usage=wire.Usage())
-    for event in events:
-        match event:
-            case Started():
-                _sign(answer, event)
-            case Text():
-                texts.setdefault(event.candidate, []).append(event.text)
-                tellings.setdefault(event.candidate, _Telling()).said_text = True
-            case Thought():
-                thoughts.setdefault(event.candidate, []).append(event.text)
-                tellings.setdefault(event.candidate, _Telling())
-            case Usage():
-                answer.usage = usage(event)
-                answer.service_tier = _service_tier(event)
-            case Signature() | Extra() | Strange() | Finish():
-                tellings.setdefault(event.candidate, _Telling()).note(event)
-            case Blocked():
-                tellings.setdefault(0, _Telling()).note(event)
-    answer.choices = [
-        wire.Choice(
-            index=index,
-            message=wire.AnswerMessage(
-                content="".join(texts.get(index, [])) if telling.refusal is None or telling.said_text else None,
-                refusal=telling.refusal,
-                reasoning_content="".join(thoughts[index]) if index in thoughts else UNSET,
-                extra_content=telling.extra_content,
-            ),
-            finish_reason=telling.finish_reason,
-        )
-        for index, telling in sorted((tellings or {0: _Telling()}).items())
-    ]
+def _answer_call(call: _Call) -> wire.AnswerToolCall:
+    answer = wire.AnswerToolCall(id=call.id, type="custom" if call.custom else "function", extra_content=call.extra_content)
+    if call.custom:
+        answer.custom = wire.AnswerCustom(call.name, call.said)
+    else:
+        answer.function = wire.AnswerFunction(call.name, call.said)
     return answer
 
 
-class ChatChunks:
-    """Tells the events as chunks: feed each event, then close.
+class ChatTelling:
+    """Tells the events of one request's replies: as chunks, event by event, or at the end as one whole answer.
 
-    Every choice begins with one role delta. What is known only at the end (signature, native fields, finish reason) comes in
-    the choice's last chunk, once, since clients join strings and add numbers over chunks. Source: OpenAI API, The chat
-    completion chunk object.
+    Every choice begins with one role delta, and ends with one chunk that holds what is known only at the end. Folding the chunks
+    gives the whole answer. `model` is echoed as it was asked for.
+
+    Source: OpenAI API, The chat completion object, The chat completion chunk object.
+    Loses: nothing; what has no place there stands in `extra_content.google`.
     """
 
-    __slots__ = ("_chunk", "_tellings", "_usage", "_usage_mode")
+    __slots__ = ("_chunk", "_signed", "_spent", "_stamp", "_thoughts", "_toolbox", "_usage_mode", "tellings")
 
-    def __init__(self, stamp: Stamp, model: str, *, usage: UsageMode) -> None:
-        self._chunk = wire.ChatCompletionChunk(id=stamp.id, created=stamp.created, model=model, choices=[])
-        if usage == "last":
-            self._chunk.usage = None
-        elif usage == "each":
-            self._chunk.usage = wire.Usage()
+    def __init__(
+        self,
+        stamp: Stamp,
+        model: str,
+        *,
+        usage: UsageMode = "none",
+        toolbox: Toolbox = NO_TOOLS,
+        thoughts: ThoughtsForm = "reasoning_content",
+    ) -> None:
+        self._stamp = stamp
+        self._toolbox = toolbox
+        self._thoughts = thoughts
         self._usage_mode = usage
-        self._usage = wire.Usage()
-        self._tellings: dict[int, _Telling] = {}
+        self._chunk = wire.ChatCompletionChunk(id=f"chatcmpl-{stamp.token}", created=stamp.created, model=model, choices=[])
+        self._chunk.usage = None if usage == "last" else wire.Usage() if usage == "each" else UNSET
+        self._signed = False
+        self._spent: Usage | None = None
+        self.tellings: dict[int, Telling] = {}
 
     def feed(self, event: Event) -> list[wire.ChatCompletionChunk]:
-        """Give the chunks that an event makes."""
+        """Take an event in, and give the chunks that it makes."""
         match event:
-            case Text():
-                chunks = self._opened(event.candidate, "")
-                self._tellings[event.candidate].said_text = True
-                chunks.append(self._with(event.candidate, wire.Delta(content=event.text)))
-                return chunks
-            case Thought():
-                chunks = self._opened(event.candidate, None)
-                chunks.append(self._with(event.candidate, wire.Delta(reasoning_content=event.text)))
-                return chunks
             case Started():
-                _sign(self._chunk, event)
+                self._sign(event)
                 return []
             case Usage():
-                self._usage = usage(event)
-                self._chunk.service_tier = _service_tier(event)
+                self._spend(event)
                 return []
-            case Signature() | Extra() | Strange() | Finish():
-                chunks = self._opened(event.candidate, None)
-                self._tellings[event.candidate].note(event)
-                return chunks
             case Blocked():
-                chunks = self._opened(0, None)
-                self._tellings[0].note(event)
-                return chunks
-        return []
+                candidate = 0
+            case _:
+                candidate = event.candidate
+        telling = self.tellings.get(candidate)
+        chunks = []
+        if telling is None:
+            telling = self.tellings[candidate] = Telling(candidate, self._stamp.token, self._toolbox, self._thoughts)
+            chunks.append(self._with(candidate, wire.Delta(role="assistant", content="" if isinstance(event, Text) else None)))
+        delta = telling.take(event)
+        if delta is not None:
+            chunks.append(self._with(candidate, delta))
+        return chunks
 
     def close(self) -> list[wire.ChatCompletionChunk]:
         """Give the last chunk of every choice, and the usage where it was asked for."""
-        chunks = [] if self._tellings else self._opened(0, None)
-        for index, telling in sorted(self._tellings.items()):
-            delta = wire.Delta(extra_content=telling.extra_content)
-            if telling.refusal is not None:
-                delta.refusal = telling.refusal
-            elif not telling.said_text:
-                delta.content = ""
-            chunks.append(self._with(index, delta, telling.finish_reason))
+        chunks = []
+        if not self.tellings:
+            self.tellings[0] = Telling(0, self._stamp.token, self._toolbox, self._thoughts)
+            chunks.append(self._with(0, wire.Delta(role="assistant", content=None)))
+        for index, telling in sorted(self.tellings.items()):
+            chunks.append(self._with(index, telling.last_delta(), telling.finish_reason))
         if self._usage_mode != "none":
-            chunks.append(self._with_choices([], self._usage))
+            last = self._with(0, wire.Delta())
+            last.choices, last.usage = [], self.usage
+            chunks.append(last)
         return chunks
+
+    def completion(self) -> wire.ChatCompletion:
+        """Give the whole answer."""
+        if not self.tellings:
+            self.tellings[0] = Telling(0, self._stamp.token, self._toolbox, self._thoughts)
+        chunk = self._chunk
+        return wire.ChatCompletion(
+            id=chunk.id,
+            created=chunk.created,
+            model=chunk.model,
+            choices=[
+                wire.Choice(index=index, message=telling.message(), finish_reason=telling.finish_reason)
+                for index, telling in sorted(self.tellings.items())
+            ],
+            usage=self.usage,
+            service_tier=chunk.service_tier,
+            system_fingerprint=chunk.system_fingerprint,
+        )
 
     @property
     def usage(self) -> wire.Usage:
-        """The tokens so far."""
-        return self._usage
+        """The tokens so far, of all native calls."""
+        return wire.Usage() if self._spent is None else usage(self._spent)
 
-    def _opened(self, candidate: int, content: str | None) -> list[wire.ChatCompletionChunk]:
-        if candidate in self._tellings:
-            return []
-        self._tellings[candidate] = _Telling()
-        return [self._with(candidate, wire.Delta(role="assistant", content=content))]
+    def _sign(self, event: Started) -> None:
+        """Give the answer its id, which holds the native one, and name the model that really answers; once."""
+        if self._signed:
+            return
+        self._signed = True
+        if event.response_id:
+            self._chunk.id = f"chatcmpl-{event.response_id}"
+        if event.model_version:
+            self._chunk.system_fingerprint = event.model_version
+
+    def _spend(self, event: Usage) -> None:
+        self._spent = event if self._spent is None else add(self._spent, event)
+        if event.service_tier:
+            self._chunk.service_tier = SERVICE_TIER.get(event.service_tier, event.service_tier)
 
     def _with(self, candidate: int, delta: wire.Delta, finish_reason: str | None = None) -> wire.ChatCompletionChunk:
-        return self._with_choices(
-            [wire.ChunkChoice(index=candidate, delta=delta, finish_reason=finish_reason)], self._chunk.usage
-        )
-
-    def _with_choices(self, choices: list[wire.ChunkChoice], usage: wire.Usage | UnsetType | None) -> wire.ChatCompletionChunk:
         chunk = self._chunk
         return wire.ChatCompletionChunk(
             id=chunk.id,
             created=chunk.created,
             model=chunk.model,
-            choices=choices,
-            usage=usage,
+            choices=[wire.ChunkChoice(index=candidate, delta=delta, finish_reason=finish_reason)],
+            usage=chunk.usage,
             service_tier=chunk.service_tier,
             system_fingerprint=chunk.system_fingerprint,
         )
@@ -311,15 +559,3 @@ def usage(event: Usage) -> wire.Usage:
             reasoning_tokens=event.reasoning, audio_tokens=completed.get("AUDIO", 0)
         ),
     )
-
-
-def _sign(answer: wire.ChatCompletion | wire.ChatCompletionChunk, event: Started) -> None:
-    """Give the answer its id, which holds the native one, and name the model that really answers."""
-    if event.response_id:
-        answer.id = f"chatcmpl-{event.response_id}"
-    if event.model_version:
-        answer.system_fingerprint = event.model_version
-
-
-def _service_tier(event: Usage) -> str | UnsetType:
-    return SERVICE_TIER.get(event.service_tier, event.service_tier) if event.service_tier else UNSET

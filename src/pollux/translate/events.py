@@ -34,6 +34,28 @@ class Thought(Event, frozen=True):
     text: str
 
 
+class CallStart(Event, frozen=True):
+    """A function call begins: its native name and signature, and as much of its arguments' JSON as is there."""
+
+    candidate: int
+    name: str
+    arguments: str
+    signature: str | None
+
+
+class CallArguments(Event, frozen=True):
+    """A further piece of the last call's arguments, where the backend streams them."""
+
+    candidate: int
+    text: str
+
+
+class CallEnd(Event, frozen=True):
+    """The last call is complete. A call without it was cut."""
+
+    candidate: int
+
+
 class Signature(Event, frozen=True):
     """The signature of the answer's text: opaque, to be given back on the next turn."""
 
@@ -47,13 +69,6 @@ class Extra(Event, frozen=True):
     candidate: int
     name: str
     value: Any
-
-
-class Strange(Event, frozen=True):
-    """A part that has no place in the OpenAI form yet, as plain JSON."""
-
-    candidate: int
-    part: dict[str, Any]
 
 
 class Finish(Event, frozen=True):

@@ -8,7 +8,7 @@ sampling parameters).
 import functools
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"]
 
@@ -21,6 +21,8 @@ class Profile:
     """What is known of a model family.
 
     `levels` and `budgets` (smallest, largest) say how thinking is controlled: by one of them, or not at all.
+    `signatures` says what becomes of a function call of the current turn without its thought signature: "required" is a 400.
+    `mixes_tools`: Google's own tools beside functions. `media_in_results`: images inside a tool's result.
     """
 
     family: str
@@ -29,37 +31,59 @@ class Profile:
     thinking_can_be_off: bool = False
     continues_prefill: bool = False
     ignores_sampling: bool = False
+    signatures: Literal["none", "optional", "required"] = "none"
+    mixes_tools: bool = False
+    media_in_results: bool = False
 
 
-NEWEST = Profile("gemini", levels=LOW_TO_HIGH, ignores_sampling=True)
+def _since_3(family: str, **known: Any) -> Profile:
+    """Make a profile with what all families since Gemini 3 share."""
+    return Profile(family, signatures="required", mixes_tools=True, media_in_results=True, **known)
+
+
+NEWEST = _since_3("gemini", levels=LOW_TO_HIGH, ignores_sampling=True)
 
 FAMILIES: tuple[tuple[str, Profile], ...] = (
     (r"gemini-2\.5-flash-image", Profile("gemini-2.5-flash-image", continues_prefill=True)),
     (r"gemini-2\.5-.*tts", Profile("gemini-2.5-tts")),
-    (r"gemini-2\.5-pro", Profile("gemini-2.5-pro", budgets=(128, 32_768), continues_prefill=True)),
+    (r"gemini-2\.5-pro", Profile("gemini-2.5-pro", budgets=(128, 32_768), continues_prefill=True, signatures="optional")),
     (
         r"gemini-2\.5-flash-lite",
-        Profile("gemini-2.5-flash-lite", budgets=(512, 24_576), thinking_can_be_off=True, continues_prefill=True),
+        Profile(
+            "gemini-2.5-flash-lite",
+            budgets=(512, 24_576),
+            thinking_can_be_off=True,
+            continues_prefill=True,
+            signatures="optional",
+        ),
     ),
-    (r"gemini-2\.5-flash", Profile("gemini-2.5-flash", budgets=(1, 24_576), thinking_can_be_off=True, continues_prefill=True)),
+    (
+        r"gemini-2\.5-flash",
+        Profile(
+            "gemini-2.5-flash", budgets=(1, 24_576), thinking_can_be_off=True, continues_prefill=True, signatures="optional"
+        ),
+    ),
     (r"gemini-(1\.|2\.0)", Profile("gemini-2.0", continues_prefill=True)),
-    (r"gemini-3-pro-image|nano-banana-pro", Profile("gemini-3-pro-image", continues_prefill=True)),
-    (r"gemini-3-pro", Profile("gemini-3-pro", levels=("LOW", "HIGH"), continues_prefill=True)),
-    (r"gemini-3-flash", Profile("gemini-3-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
-    (r"gemini-3\.1-pro", Profile("gemini-3.1-pro", levels=LOW_TO_HIGH, continues_prefill=True)),
-    (r"gemini-3\.1-flash(-lite)?-image", Profile("gemini-3.1-flash-image", levels=("MINIMAL", "HIGH"), continues_prefill=True)),
+    (r"gemini-3-pro-image|nano-banana-pro", _since_3("gemini-3-pro-image", continues_prefill=True)),
+    (r"gemini-3-pro", _since_3("gemini-3-pro", levels=("LOW", "HIGH"), continues_prefill=True)),
+    (r"gemini-3-flash", _since_3("gemini-3-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
+    (r"gemini-3\.1-pro", _since_3("gemini-3.1-pro", levels=LOW_TO_HIGH, continues_prefill=True)),
+    (
+        r"gemini-3\.1-flash(-lite)?-image",
+        _since_3("gemini-3.1-flash-image", levels=("MINIMAL", "HIGH"), continues_prefill=True),
+    ),
     (r"gemini-3\.\d-flash(-lite)?-tts", Profile("gemini-3-tts")),
-    (r"gemini-3\.1-flash-lite", Profile("gemini-3.1-flash-lite", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
+    (r"gemini-3\.1-flash-lite", _since_3("gemini-3.1-flash-lite", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
     (r"gemini-3\.5-transcribe", Profile("gemini-3.5-transcribe")),
-    (r"gemini-3\.5-flash-lite", Profile("gemini-3.5-flash-lite", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
-    (r"gemini-3\.5-flash", Profile("gemini-3.5-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
-    (r"gemini-3\.6-flash", Profile("gemini-3.6-flash", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
-    (r"gemini-3\.[78]-flash", Profile("gemini-3.8-flash", levels=LOW_TO_HIGH, ignores_sampling=True)),
-    (r"gemini-4-hydrogen", Profile("gemini-4-hydrogen", levels=(*LOW_TO_HIGH, "XHIGH"), ignores_sampling=True)),
-    (r"gemini-4", Profile("gemini-4", levels=LOW_TO_HIGH, ignores_sampling=True)),
+    (r"gemini-3\.5-flash-lite", _since_3("gemini-3.5-flash-lite", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
+    (r"gemini-3\.5-flash", _since_3("gemini-3.5-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
+    (r"gemini-3\.6-flash", _since_3("gemini-3.6-flash", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
+    (r"gemini-3\.[78]-flash", _since_3("gemini-3.8-flash", levels=LOW_TO_HIGH, ignores_sampling=True)),
+    (r"gemini-4-hydrogen", _since_3("gemini-4-hydrogen", levels=(*LOW_TO_HIGH, "XHIGH"), ignores_sampling=True)),
+    (r"gemini-4", _since_3("gemini-4", levels=LOW_TO_HIGH, ignores_sampling=True)),
     # Third-party report: minimal, medium, high.
-    (r"gemini-nano-banana", Profile("gemini-nano-banana", levels=("MINIMAL", "MEDIUM", "HIGH"), ignores_sampling=True)),
-    (r"gemini-robotics", Profile("gemini-robotics", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
+    (r"gemini-nano-banana", _since_3("gemini-nano-banana", levels=("MINIMAL", "MEDIUM", "HIGH"), ignores_sampling=True)),
+    (r"gemini-robotics", _since_3("gemini-robotics", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
     # Gemma thinks, but how it is controlled is not documented: nothing is sent.
     (r"gemma-", Profile("gemma", continues_prefill=True)),
     (r"gemini-embedding|text-embedding|gemini-omni|veo-|lyria-|imagen-", Profile("not-chat")),

@@ -13,8 +13,31 @@ from typing import Any
 
 import msgspec
 
-from pollux.translate.events import Blocked, Event, Extra, Finish, Signature, Started, Strange, Text, Thought, Usage
-from pollux.wire.gemini.generate import Candidate, GenerateContentResponse, ModalityTokenCount, Part, UsageMetadata
+from pollux.errors import UpstreamFailed
+from pollux.translate.events import (
+    Blocked,
+    CallArguments,
+    CallEnd,
+    CallStart,
+    Event,
+    Extra,
+    Finish,
+    Signature,
+    Started,
+    Text,
+    Thought,
+    Usage,
+)
+from pollux.translate.memory import TurnRecorder
+from pollux.translate.partial import ArgumentsWriter, OutOfOrder
+from pollux.wire.gemini.generate import (
+    Candidate,
+    FunctionCall,
+    GenerateContentResponse,
+    ModalityTokenCount,
+    Part,
+    UsageMetadata,
+)
 
 EXTRAS = (
     "finish_message",
@@ -29,16 +52,28 @@ EXTRAS = (
 """Fields of a candidate that OpenAI's form has no place for. They survive under `extra_content.google`, by these names."""
 
 
+ODD_ENDS = frozenset(
+    {"STOP", "OTHER", "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"}
+)
+"""Ends which, without any content before them, a second try may mend. CONTRACT, section 4."""
+
+CUTS = frozenset({"MAX_TOKENS", "CONTINUATION"})
+"""Ends at which a call whose arguments were still coming is cut: it stays without its end."""
+
+
 class ReplyReader:
-    """Reads the replies to one request."""
+    """Reads the replies to one request. `single_call`: of the calls of a turn only the first counts."""
 
-    __slots__ = ("_model_status", "_started", "_usage", "blocked", "finished")
+    __slots__ = ("_model_status", "_started", "_usage", "_writers", "blocked", "finished", "recorder", "said")
 
-    def __init__(self) -> None:
+    def __init__(self, *, single_call: bool = False) -> None:
+        self.recorder = TurnRecorder(single_call=single_call)
+        self.said = False  # whether anything of an answer came: a text, a thought, a call, a part of another kind
+        self._writers: dict[int, ArgumentsWriter] = {}  # of calls whose arguments are coming
         self._started = False
         self._usage = UsageMetadata()
         self._model_status: Any = None
-        self.finished: set[int] = set()
+        self.finished: dict[int, str] = {}
         self.blocked = False
 
     def feed(self, reply: GenerateContentResponse) -> list[Event]:
@@ -50,6 +85,7 @@ class ReplyReader:
         if reply.usage_metadata is not None:
             self._usage = _latest(self._usage, reply.usage_metadata)
         if reply.candidates:
+            self.recorder.feed(reply)
             for candidate in reply.candidates:
                 self._candidate(candidate, events)
         if reply.model_status is not None and reply.model_status != self._model_status:
@@ -66,36 +102,86 @@ class ReplyReader:
 
     def close(self) -> list[Event]:
         """Give what is known only at the end."""
-        return [_usage(self._usage)]
+        events: list[Event] = [Extra(candidate, "parts", parts) for candidate, parts in self.recorder.traces().items()]
+        return [*events, _usage(self._usage)]
 
     @property
     def complete(self) -> bool:
         """Whether the replies came to an end: a candidate finished, or the prompt was blocked."""
         return bool(self.finished) or self.blocked
 
+    @property
+    def odd_end(self) -> str | None:
+        """Why the answer is none, when it ended without saying anything in a way that a second try may mend."""
+        reason = self.finished.get(0)
+        return reason if not self.said and reason in ODD_ENDS else None
+
     def _candidate(self, candidate: Candidate, events: list[Event]) -> None:
         index = candidate.index or 0
         content = candidate.content
         if content is not None and content.parts:
             for part in content.parts:
-                _part(part, index, events)
+                self._part(part, index, events)
         for name in EXTRAS:
             value = getattr(candidate, name)
             if value:
                 events.append(Extra(index, name, value))
         if candidate.finish_reason is not None and index not in self.finished:
-            self.finished.add(index)
+            if candidate.finish_reason not in CUTS:
+                self._end_call(index, events)
+            self.finished[index] = candidate.finish_reason
             events.append(Finish(index, candidate.finish_reason))
 
+    def _part(self, part: Part, candidate: int, events: list[Event]) -> None:
+        if part.text is not None:
+            if part.text:
+                self.said = True
+                events.append(Thought(candidate, part.text) if part.thought else Text(candidate, part.text))
+            if part.thought_signature is not None:
+                events.append(Signature(candidate, part.thought_signature))
+        elif part.function_call is not None:
+            self._call(part.function_call, part.thought_signature, candidate, events)
+        elif not (part.thought and part.inline_data is not None):  # an interim picture of the thinking is no output
+            self.said = True  # what it is stands among the recorder's traces
 
-def _part(part: Part, candidate: int, events: list[Event]) -> None:
-    if part.text is not None:
-        if part.text:
-            events.append(Thought(candidate, part.text) if part.thought else Text(candidate, part.text))
-        if part.thought_signature is not None:
-            events.append(Signature(candidate, part.thought_signature))
-    else:
-        events.append(Strange(candidate, part.unnamed or msgspec.to_builtins(part)))
+    def _call(self, call: FunctionCall, signature: str | None, candidate: int, events: list[Event]) -> None:
+        """Read a call: whole, or a piece of one whose arguments are streamed.
+
+        A streamed one begins with its name and `willContinue`, goes on with partial arguments, and ends with an empty call, with
+        the next call, or with the candidate.
+        """
+        self.said = True
+        writer = self._writers.get(candidate)
+        if call.name is not None:
+            self._end_call(candidate, events)
+            if call.will_continue or call.partial_args:
+                writer = self._writers[candidate] = ArgumentsWriter()
+                events.append(CallStart(candidate, call.name, "{", signature))
+            else:
+                arguments = msgspec.json.encode(call.args or {}).decode()
+                events.append(CallStart(candidate, call.name, arguments, signature))
+                events.append(CallEnd(candidate))
+                return
+        if writer is None:
+            return
+        for partial in call.partial_args or ():
+            try:
+                text = writer.add(partial)
+            except OutOfOrder as error:
+                raise UpstreamFailed(
+                    f"The Gemini API streams arguments out of order: {error}.", code="upstream_malformed"
+                ) from None
+            if text:
+                events.append(CallArguments(candidate, text))
+        if not call.will_continue:
+            self._end_call(candidate, events)
+
+    def _end_call(self, candidate: int, events: list[Event]) -> None:
+        writer = self._writers.pop(candidate, None)
+        if writer is not None:
+            events.append(CallArguments(candidate, writer.end()))
+            events.append(CallEnd(candidate))
+            self.recorder.complete_call(candidate, msgspec.json.decode("".join(writer.written)))
 
 
 def _latest(kept: UsageMetadata, new: UsageMetadata) -> UsageMetadata:
@@ -103,6 +189,24 @@ def _latest(kept: UsageMetadata, new: UsageMetadata) -> UsageMetadata:
         if getattr(new, name) is None:
             setattr(new, name, getattr(kept, name))
     return new
+
+
+def add(one: Usage, other: Usage) -> Usage:
+    """Add the tokens of two calls that answer one request."""
+    return Usage(
+        prompt=one.prompt + other.prompt,
+        completion=one.completion + other.completion,
+        cached=one.cached + other.cached,
+        reasoning=one.reasoning + other.reasoning,
+        tool_use=one.tool_use + other.tool_use,
+        prompt_by_modality=_sum(one.prompt_by_modality, other.prompt_by_modality),
+        completion_by_modality=_sum(one.completion_by_modality, other.completion_by_modality),
+        service_tier=other.service_tier or one.service_tier,
+    )
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
 
 
 def _usage(native: UsageMetadata) -> Usage:

@@ -1,5 +1,7 @@
 """How much a model thinks: reasoning_effort → each family's own control."""
 
+import msgspec
+
 from pollux.errors import InvalidRequest, Unsupported
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Level, Profile
@@ -24,7 +26,32 @@ Source: OpenAI compatibility guide, "Thinking"; xhigh and max are ours.
 """
 
 
-def thinking_config(effort: str, profile: Profile, notes: list[Note]) -> ThinkingConfig | None:
+def thinking_config(
+    effort: str | None, given: ThinkingConfig | None, profile: Profile, notes: list[Note]
+) -> ThinkingConfig | None:
+    """Join an effort and Gemini's own configuration. Raises InvalidRequest where they overlap.
+
+    Source: OpenAI compatibility guide, "Thinking", "Thought summaries".
+    """
+    if given is None:
+        return None if effort is None else _of_effort(effort, profile, notes)
+    place = "extra_body.google.thinking_config"
+    if given.thinking_level is not None and given.thinking_budget is not None:
+        raise InvalidRequest(f"{place}: thinking_level and thinking_budget exclude each other; give one.", param=place)
+    if effort is None:
+        if given.thinking_budget == 0 and not profile.thinking_can_be_off and (profile.budgets or profile.levels):
+            raise _cannot_be_off(f"{place}.thinking_budget 0", place, profile)
+        return given
+    if given.thinking_level is not None or given.thinking_budget is not None:
+        own = "thinking_level" if given.thinking_level is not None else "thinking_budget"
+        raise InvalidRequest(
+            f"reasoning_effort and {place}.{own} say the same thing; give one of them.", param="reasoning_effort"
+        )
+    config = _of_effort(effort, profile, notes) or ThinkingConfig()
+    return msgspec.structs.replace(config, include_thoughts=given.include_thoughts)
+
+
+def _of_effort(effort: str, profile: Profile, notes: list[Note]) -> ThinkingConfig | None:
     """Say an effort in the family's own terms; None where the family has no control.
 
     Source: OpenAI compatibility guide, "Thinking"; Gemini API, Thinking.
@@ -51,11 +78,15 @@ def _off(profile: Profile, notes: list[Note]) -> ThinkingConfig | None:
     if profile.thinking_can_be_off:
         return ThinkingConfig(thinking_budget=0)
     if profile.budgets or profile.levels:
-        raise Unsupported(
-            f'reasoning_effort "none" is not possible: {profile.family} models always think. '
-            f'Use "{"low" if "MINIMAL" not in profile.levels else "minimal"}" for the least, or leave it out.',
-            param="reasoning_effort",
-            code="unsupported_value",
-        )
+        raise _cannot_be_off('reasoning_effort "none"', "reasoning_effort", profile)
     notes.append(Note("reasoning_effort", "ignored", "the model's thinking cannot be controlled"))
     return None
+
+
+def _cannot_be_off(what: str, param: str, profile: Profile) -> Unsupported:
+    least = "minimal" if "MINIMAL" in profile.levels else "low"
+    return Unsupported(
+        f"{what} is not possible: {profile.family} models always think. Use {least} for the least, or leave it out.",
+        param=param,
+        code="unsupported_value",
+    )

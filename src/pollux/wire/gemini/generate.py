@@ -97,11 +97,36 @@ class GenerationConfig(Shape):
     thinking_config: ThinkingConfig | None = None
 
 
+class FunctionDeclaration(Shape):
+    """A function that the model may call; its parameters as JSON Schema."""
+
+    name: str
+    description: str | None = None
+    parameters_json_schema: Any = None
+
+
+class FunctionCallingConfig(Shape):
+    """Whether functions must, may or may not be called, and which."""
+
+    mode: str | None = None
+    allowed_function_names: list[str] | None = None
+
+
+class ToolConfig(Shape):
+    """How the tools are used."""
+
+    function_calling_config: FunctionCallingConfig | None = None
+    include_server_side_tool_invocations: bool | None = None
+    retrieval_config: Json | None = None
+
+
 class GenerateContentRequest(Shape):
-    """The body of generateContent and streamGenerateContent."""
+    """The body of generateContent and streamGenerateContent. A tool is an object with one key, its kind."""
 
     contents: list[Content]
     system_instruction: Content | None = None
+    tools: list[Json] | None = None
+    tool_config: ToolConfig | None = None
     generation_config: GenerationConfig | None = None
 
 

@@ -26,6 +26,30 @@ class ContentPart(Struct):
     file: Any = None
 
 
+class CalledFunction(Struct):
+    """A call of a function; `arguments` is JSON as a text."""
+
+    name: str = ""
+    arguments: str = ""
+
+
+class CalledCustom(Struct):
+    """A call of a custom tool."""
+
+    name: str = ""
+    input: str = ""
+
+
+class ToolCall(Struct):
+    """A call in an assistant message."""
+
+    id: str | None = None
+    type: str | None = None
+    function: CalledFunction | None = None
+    custom: CalledCustom | None = None
+    extra_content: Any = None
+
+
 class Message(Struct):
     """A message of the conversation."""
 
@@ -33,11 +57,11 @@ class Message(Struct):
     content: str | list[ContentPart] | None = None
     name: str | None = None
     refusal: str | None = None
-    tool_calls: list[Json] | None = None
+    tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
-    function_call: Json | None = None
+    function_call: CalledFunction | None = None
     audio: Json | None = None
-    extra_content: Json | None = None
+    extra_content: Any = None
     reasoning_content: str | None = None
 
 
@@ -120,6 +144,30 @@ class Usage(Struct):
     completion_tokens_details: CompletionTokensDetails = msgspec.field(default_factory=CompletionTokensDetails)
 
 
+class AnswerFunction(Struct):
+    """The function that is called, and its arguments: JSON as a text."""
+
+    name: str
+    arguments: str
+
+
+class AnswerCustom(Struct):
+    """The custom tool that is called."""
+
+    name: str
+    input: str
+
+
+class AnswerToolCall(Struct, kw_only=True):
+    """A call in the answer; one of `function` and `custom` is set."""
+
+    id: str
+    type: str
+    function: AnswerFunction | UnsetType = UNSET
+    custom: AnswerCustom | UnsetType = UNSET
+    extra_content: Json | UnsetType = UNSET
+
+
 class AnswerMessage(Struct, kw_only=True):
     """The assistant's message."""
 
@@ -127,6 +175,8 @@ class AnswerMessage(Struct, kw_only=True):
     content: str | None
     refusal: str | None = None
     annotations: list[Json] = msgspec.field(default_factory=list)
+    tool_calls: list[AnswerToolCall] | UnsetType = UNSET
+    function_call: AnswerFunction | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     extra_content: Json | UnsetType = UNSET
 
@@ -153,12 +203,40 @@ class ChatCompletion(Struct, kw_only=True):
     system_fingerprint: str | UnsetType = UNSET
 
 
+class DeltaFunction(Struct, omit_defaults=True):
+    """What a chunk adds to a function call."""
+
+    name: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+
+
+class DeltaCustom(Struct, omit_defaults=True):
+    """What a chunk adds to a call of a custom tool."""
+
+    name: str | UnsetType = UNSET
+    input: str | UnsetType = UNSET
+
+
+class DeltaToolCall(Struct, kw_only=True, omit_defaults=True):
+    """What a chunk adds to the call with this index; id, type and name come once."""
+
+    index: int
+    id: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    function: DeltaFunction | UnsetType = UNSET
+    custom: DeltaCustom | UnsetType = UNSET
+    extra_content: Json | UnsetType = UNSET
+
+
 class Delta(Struct, omit_defaults=True):
     """What a chunk adds to the message."""
 
     role: str | UnsetType = UNSET
     content: str | UnsetType | None = UNSET
     refusal: str | UnsetType = UNSET
+    tool_calls: list[DeltaToolCall] | UnsetType = UNSET
+    function_call: DeltaFunction | UnsetType = UNSET
+    annotations: list[Json] | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     extra_content: Json | UnsetType = UNSET
 

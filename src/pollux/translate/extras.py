@@ -1,0 +1,99 @@
+"""`extra_body.google` → native fields; the only place where two spellings of a key are accepted.
+
+`extra_body.google.x`, `extra_body.x`, `google.x` are the same thing; snake and camel case alike. Clients nest it as they like:
+Python's `extra_body` puts its content at the top level of the body. Source: OpenAI API surface, section 4; CONTRACT, section 5.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from pollux.errors import InvalidRequest, Unsupported
+from pollux.translate.notes import Note
+from pollux.wire.gemini.generate import ThinkingConfig
+from pollux.wire.openai.chat import ChatCompletionRequest
+
+LATER = {
+    "cached_content": "caches",
+    "safety_settings": "safety settings",
+    "generation_config": "a generation config",
+}
+"""Fields that a later version takes."""
+
+_UPPER = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+class Extras(msgspec.Struct, frozen=True):
+    """Gemini's own fields of a chat request, in snake case; `path` is where they stood."""
+
+    thinking_config: ThinkingConfig | None = None
+    tools: list[dict[str, Any]] | None = None
+
+
+def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
+    """Gather Gemini's own fields. Raises InvalidRequest, naming the place."""
+    if request.extra_body is None and request.google is None:
+        return _NONE
+    found: dict[str, tuple[Any, str]] = {}
+    body = _object(request.extra_body, "extra_body")
+    inner = _object(body.get("google"), "extra_body.google")
+    for fields, path in ((body, "extra_body"), (_object(request.google, "google"), "google"), (inner, "extra_body.google")):
+        for key, value in fields.items():
+            if value is not None and not (fields is body and key == "google"):
+                found[snake(key)] = (value, f"{path}.{key}")
+    known: dict[str, Any] = {}
+    for name, (value, path) in found.items():
+        match name:
+            case "thinking_config":
+                known[name] = _convert(value, ThinkingConfig, path)
+            case "tools":
+                known[name] = _convert(value if isinstance(value, list) else [value], list[dict[str, Any]], path)
+            case _ if name in LATER:
+                raise Unsupported(
+                    f"{path} is not supported: this version of Pollux does not take {LATER[name]} yet.", param=path
+                )
+            case _:
+                notes.append(Note(path, "ignored", "there is no such field for chat completions"))
+    return Extras(**known)
+
+
+_NONE = Extras()
+
+
+def snake(key: str) -> str:
+    """Spell a key in snake case."""
+    return _UPPER.sub(r"_\1", key).lower()
+
+
+def camel(key: str) -> str:
+    """Spell a key in camel case."""
+    head, *tail = key.split("_")
+    return head + "".join(word[:1].upper() + word[1:] for word in tail)
+
+
+def camel_keys(value: Any) -> Any:
+    """Spell all keys of plain JSON in camel case, for native fields that callers may write either way."""
+    match value:
+        case dict():
+            return {camel(key): camel_keys(item) for key, item in value.items()}
+        case list():
+            return [camel_keys(item) for item in value]
+    return value
+
+
+def _object(value: Any, path: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{path} must be an object.", param=path, code="invalid_type")
+    return value
+
+
+def _convert(value: Any, kind: Any, path: str) -> Any:
+    try:
+        return msgspec.convert(camel_keys(value), kind)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$")
+        place = place.rstrip("`")
+        raise InvalidRequest(f"{path}{place}: {what}.", param=f"{path}{place}", code="invalid_type") from None

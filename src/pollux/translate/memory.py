@@ -1,0 +1,244 @@
+"""What Gemini said in earlier turns, as far as OpenAI's form loses it: thought signatures, and the traces of Google's tools.
+
+A client may send back everything that we sent (`extra_content`), or drop it. So a turn of the model is remembered as its native
+parts, under keys that the next request can find it by:
+
+- the **call key** is in the id of every tool call: random, unguessable, never used twice;
+- the **trail key** is a hash of the conversation up to and including the turn: who spoke, the texts, the calls with their
+  arguments; not the ids, which some frameworks replace.
+
+Where the turns are kept, for how long and for whom is not known here: `trail` says which keys to look up, and what was found comes
+in as an argument. A remembered turn is used only if it says what the client's message says, so that a client may edit history; and
+its signatures only for the model family that made them.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pollux.wire.gemini.generate import Content, GenerateContentResponse, Part
+from pollux.wire.openai.chat import Message
+
+CALL_ID = re.compile(r"call_([0-9a-f]{24}[0-9a-z])[0-9a-z]{2}")
+"""Our tool-call ids: `call_`, 96 random bits and the candidate (together the call key), and the call's index."""
+
+DUMMY_SIGNATURE = "skip_thought_signature_validator"
+"""What stands for a signature that is lost. Source: Gemini API, Thought signatures; the service accepts it, at a loss of quality."""
+
+THOUGHT_OPEN, THOUGHT_CLOSE = "<thought>", "</thought>"
+"""The tags around a thought summary in Google's form of the answer."""
+
+TURN_BYTES_MAX = 262_144
+"""Largest turn that is remembered; signatures have some thousand bytes, the traces of a search some ten thousand."""
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Turn(Struct, omit_defaults=True):
+    """A remembered turn: the family that made it, and its native parts without the thoughts."""
+
+    family: str
+    parts: list[Part]
+
+
+encode_turn = msgspec.json.Encoder().encode
+decode_turn = msgspec.json.Decoder(Turn).decode
+
+
+def call_key(token: str, candidate: int) -> str:
+    """Give the call key of a candidate; `token` is 24 random hexadecimal digits."""
+    return token + _DIGITS[candidate]
+
+
+def call_id(token: str, candidate: int, index: int) -> str:
+    """Give the id of a tool call."""
+    return f"call_{token}{_DIGITS[candidate]}{_DIGITS[index // 36 % 36]}{_DIGITS[index % 36]}"
+
+
+class Trail:
+    """The keys of a conversation: for each assistant message where to look, and the key of the answer that follows."""
+
+    __slots__ = ("_hash", "keys")
+
+    def __init__(self, messages: list[Message]) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self.keys: dict[int, tuple[str, ...]] = {}
+        for i, message in enumerate(messages):
+            role = message.role
+            self._add(_ROLE.get(role, role), _text(message), _calls(message))
+            if role in {"assistant", "model"}:
+                found = CALL_ID.fullmatch(_first_id(message))
+                trail = self._hash.copy().hexdigest()
+                self.keys[i] = (found[1], trail) if found else (trail,)
+
+    def wanted(self) -> list[str]:
+        """Give all keys to look up."""
+        return [key for keys in self.keys.values() for key in keys]
+
+    def answer_key(self, text: str, calls: list[tuple[str, str]]) -> str:
+        """Give the trail key of an answer to this conversation: its text, its calls' names and arguments."""
+        copy = self._hash.copy()
+        self._add("a", text, calls)
+        key = self._hash.hexdigest()
+        self._hash = copy
+        return key
+
+    def _add(self, role: str, text: str, calls: list[tuple[str, str]]) -> None:
+        said = f"\x00{role}\x01{text.strip()}"
+        for name, arguments in calls:
+            said += f"\x02{name}\x03{_canonical(arguments)}"
+        self._hash.update(said.encode())
+
+
+_ROLE = {"system": "s", "developer": "s", "user": "u", "assistant": "a", "model": "a", "tool": "t", "function": "t"}
+
+
+def _text(message: Message) -> str:
+    content = message.content
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        content = "".join([part.text or part.refusal or "" for part in content])
+    return without_thought(content) if message.role in {"assistant", "model"} else content
+
+
+def without_thought(text: str) -> str:
+    """Take a thought summary in Google's form off an answer that comes back."""
+    if not text.startswith(THOUGHT_OPEN) or THOUGHT_CLOSE not in text:
+        return text
+    return text[text.index(THOUGHT_CLOSE) + len(THOUGHT_CLOSE) :]
+
+
+def _calls(message: Message) -> list[tuple[str, str]]:
+    calls = [(call.function.name, call.function.arguments) for call in message.tool_calls or () if call.function is not None]
+    calls += [(call.custom.name, call.custom.input) for call in message.tool_calls or () if call.custom is not None]
+    if message.function_call is not None:
+        calls.append((message.function_call.name, message.function_call.arguments))
+    return calls
+
+
+def _first_id(message: Message) -> str:
+    return (message.tool_calls[0].id or "") if message.tool_calls else ""
+
+
+def _canonical(arguments: str) -> str:
+    """Spell JSON in one way, since clients parse and write arguments anew."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(arguments), order="sorted").decode()
+    except msgspec.DecodeError:
+        return arguments
+
+
+def turn_of(
+    keys: tuple[str, ...], remembered: Mapping[str, Turn], family: str, text: str, calls: list[tuple[str, dict[str, Any]]]
+) -> Turn | None:
+    """Find a remembered turn that says what the client's message says; `calls` are native names and arguments.
+
+    A turn of another family comes back without its signatures.
+    """
+    for key in keys:
+        turn = remembered.get(key)
+        if turn is not None and _says(turn, text, calls):
+            if turn.family == family:
+                return turn
+            return Turn(family, [msgspec.structs.replace(part, thought_signature=None) for part in turn.parts])
+    return None
+
+
+def _says(turn: Turn, text: str, calls: list[tuple[str, dict[str, Any]]]) -> bool:
+    said = [(call.name, call.args or {}) for part in turn.parts if (call := part.function_call) is not None]
+    return said == calls and "".join([part.text or "" for part in turn.parts]).strip() == text.strip()
+
+
+class TurnRecorder:
+    """Gathers the native parts of the answer as it comes, for each candidate, without the thoughts."""
+
+    __slots__ = ("_parts", "_single_call")
+
+    def __init__(self, *, single_call: bool) -> None:
+        self._parts: dict[int, list[Part]] = {}
+        self._single_call = single_call
+
+    def feed(self, reply: GenerateContentResponse) -> None:
+        """Take in one reply."""
+        for candidate in reply.candidates or ():
+            content = candidate.content
+            if content is not None and content.parts:
+                parts = self._parts.setdefault(candidate.index or 0, [])
+                for part in content.parts:
+                    self._add(part, parts)
+
+    def complete_call(self, candidate: int, args: dict[str, Any]) -> None:
+        """Put in the arguments of the last call, which came in pieces."""
+        for part in reversed(self._parts.get(candidate, [])):
+            if part.function_call is not None:
+                part.function_call.args = args
+                part.function_call.will_continue = part.function_call.partial_args = None
+                return
+
+    def turns(self, family: str) -> dict[int, bytes]:
+        """Give each candidate's turn, encoded, where it holds what OpenAI's form loses and is not too large."""
+        turns = {
+            candidate: encode_turn(Turn(family, parts))
+            for candidate, parts in self._parts.items()
+            if any(part.thought_signature is not None or _is_trace(part) for part in parts)
+        }
+        return {candidate: turn for candidate, turn in turns.items() if len(turn) <= TURN_BYTES_MAX}
+
+    def traces(self) -> dict[int, list[dict[str, Any]]]:
+        """Give the parts of candidates that said more than texts and calls, in order, as plain JSON."""
+        return {
+            candidate: [part.unnamed or msgspec.to_builtins(part) for part in parts]
+            for candidate, parts in self._parts.items()
+            if any(_is_trace(part) for part in parts)
+        }
+
+    def _add(self, part: Part, parts: list[Part]) -> None:
+        if part.thought:
+            return
+        call = part.function_call
+        if call is not None:
+            if call.name is None:
+                return
+            if self._single_call and any(earlier.function_call is not None for earlier in parts):
+                return
+        last = parts[-1] if parts else None  # pieces of one text are joined, but a signed part is never joined with another
+        if part.text is not None and part.thought_signature is None:
+            if not part.text:
+                return
+            if last is not None and last.text is not None and last.thought_signature is None:
+                parts[-1] = Part(text=last.text + part.text)
+                return
+        parts.append(part)
+
+
+def _is_trace(part: Part) -> bool:
+    return part.text is None and part.function_call is None
+
+
+def sign_lost_calls(turns: list[Content], *, all_calls: bool) -> int:
+    """Put the dummy on the first call of each step of the current turn that has no signature; says on how many.
+
+    With `all_calls` every signature of the current turn is replaced: the service refused one. The current turn is what follows
+    the last content of the user that is not only tool results. Source: Gemini API, Thought signatures.
+    """
+    signed = 0
+    for content in reversed(turns):
+        parts = content.parts or []
+        if content.role == "user":
+            if any(part.function_response is None for part in parts):
+                break
+            continue
+        first = True
+        for i, part in enumerate(parts):
+            if part.function_call is None:
+                continue
+            if (first and part.thought_signature is None) or (all_calls and part.thought_signature is not None):
+                parts[i] = msgspec.structs.replace(part, thought_signature=DUMMY_SIGNATURE)
+                signed += 1
+            first = False
+    return signed
