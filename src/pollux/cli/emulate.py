@@ -9,9 +9,9 @@ from pollux.settings import SettingsError
 
 EXAMPLES = """\
 examples:
-  pollux emulate                                            on http://127.0.0.1:8081
-  pollux emulate --script answers.toml                      scripted answers; the format is in the emulator's README
-  pollux emulate --fault "status=503; times=2"              the first two requests fail
+  pollux emulate                                          # on http://127.0.0.1:8081
+  pollux emulate --script answers.toml                    # scripted answers; the format is in the emulator's README
+  pollux emulate --fault "status=503; times=2"            # the first two requests fail
   pollux emulate --first-event-seconds 0.8 --event-seconds 0.05
 
   pollux serve --upstream emulator --upstream-url http://127.0.0.1:8081
