@@ -15,6 +15,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from pollux import __version__
+from pollux.cli.calls import is_local
 from pollux.cli.modes import GEMINI_URL, keys_of, upstream_of
 from pollux.cli.options import add_settings, settings_of
 from pollux.errors import PermissionDenied, RateLimited, Unauthenticated
@@ -34,7 +35,7 @@ Every line is ok, warn or bad. The exit code is 1 when one is bad.
 PACKAGES = ("uvicorn", "httptools", "uvloop", "msgspec", "aiohttp")
 CHECK_SECONDS = 10.0
 REPLY_BYTES_MAX = 16_777_216
-LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
+PORT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ async def _port(settings: Settings) -> Finding:
 async def _is_pollux(settings: Settings) -> bool:
     """Whether what listens on the port answers as Pollux does."""
     host = settings.host if settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104 - compared, not bound
-    http = AiohttpClient(timeouts=Timeouts(total_seconds=3.0), body_bytes_max=1000, proxy_from_environment=False)
+    http = AiohttpClient(timeouts=Timeouts(total_seconds=PORT_SECONDS), body_bytes_max=1000, proxy_from_environment=False)
     try:
         reply = await http.call(
             HttpRequest("GET", f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz", {})
@@ -164,7 +165,7 @@ def _network(settings: Settings) -> Iterator[Finding]:
     if proxy is not None:
         where = urlsplit(proxy)
         yield Finding("ok", "proxy", f"{where.scheme}://{where.hostname}:{where.port or 80}, from the environment")
-        if host in LOCAL_HOSTS:
+        if is_local(url):
             yield Finding("warn", "proxy", f"{host} would be reached through the proxy.", f"Add {host} to NO_PROXY.")
     else:
         yield Finding("ok", "proxy", "none in the environment for this address")

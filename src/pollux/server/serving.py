@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from typing import Any, Literal, Protocol
 
@@ -129,8 +129,9 @@ class AppServer(Server):
             self.exit_code = 1
         if self._busy():
             await self._cut()
-        if not self._force.is_set():
-            await self.lifespan.shutdown()
+        # Also when forced: the app writes its last log lines and closes its connections, in a moment.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.lifespan.shutdown(), CUT_SECONDS)
 
     async def _finished_within(self, seconds: float, *, unless: asyncio.Event) -> None:
         deadline = time.monotonic() + seconds
