@@ -49,7 +49,7 @@ class Seen(msgspec.Struct):
     latency_ns: list[int]
     """From the request sent to the answer read, sorted, of whole answers."""
     delay_ns: list[int]
-    """From the mock's write of an event to its arrival here, sorted, of streamed events at a pace."""
+    """From the mock's write of an event to its arrival here, sorted, of streams that have pauses."""
 
 
 class Phase:
@@ -64,13 +64,24 @@ class Phase:
         self.events = 0
         self.latency_ns: list[int] = []
         self.delay_ns: list[int] = []
+        self.answers: list[tuple[str, bytes]] = []
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def answered(self) -> None:
-        """One more."""
-        self.requests += 1
-        if self.requests == self.count and not self.finished.done():
+    def answered(self, play: str, body: bytes) -> None:
+        """One more. It is kept, and checked when the clock has stopped, so that checking costs the servers no time."""
+        self.answers.append((play, body))
+        if len(self.answers) == self.count and not self.finished.done():
             self.finished.set_result(None)
+
+    def check(self, language: Language) -> None:
+        """Compare every answer with what was played, and count it. Raises WrongAnswerError."""
+        for play, body in self.answers:
+            if play == "whole":
+                check_whole(language, body)
+            else:
+                check_stream(language, play, body)
+                self.events += len(STREAMS[play].texts)
+            self.requests += 1
 
     def failed(self, error: Exception) -> None:
         """The first wrong answer ends the run."""
@@ -79,7 +90,7 @@ class Phase:
 
 
 class Caller(asyncio.Protocol):
-    """One connection: one request at a time, answers checked."""
+    """One connection: one request at a time."""
 
     transport: asyncio.Transport
     phase: Phase
@@ -87,6 +98,7 @@ class Caller(asyncio.Protocol):
     def __init__(self, language: Language) -> None:
         self.language: Language = language
         self.play = ""
+        self.stamped = False
         self.read = bytearray()
         self.scanned = 0
         self.asked_ns = 0
@@ -109,36 +121,33 @@ class Caller(asyncio.Protocol):
             return
         self.play, request = play_and_request
         self.waiting = True
+        self.stamped = self.play != "whole" and any(STREAMS[self.play].pauses_seconds)
         self.read.clear()
         self.scanned = 0
-        self.asked_ns = time.perf_counter_ns()
+        self.asked_ns = time.monotonic_ns()
         if self.transport.is_closing():
             phase.failed(WrongAnswerError("the server closed an idle connection"))
         self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Gather until the answer is whole, check it, ask again."""
+        """Gather until the answer is whole, then ask again."""
         now_ns = time.monotonic_ns()
         self.read += data
-        if self.play != "whole":
+        if self.stamped:
             for stamp in _STAMP.finditer(self.read, self.scanned):
                 self.scanned = stamp.end()
                 self.phase.delay_ns.append(now_ns - int(stamp[1]))
         try:
             body = self.body()
-            if body is None:
-                return
-            if self.play == "whole":
-                self.phase.latency_ns.append(time.perf_counter_ns() - self.asked_ns)
-                check_whole(self.language, body)
-            else:
-                check_stream(self.language, self.play, body)
-                self.phase.events += len(STREAMS[self.play].texts)
         except WrongAnswerError as error:
             self.phase.failed(error)
             return
+        if body is None:
+            return
+        if self.play == "whole":
+            self.phase.latency_ns.append(now_ns - self.asked_ns)
         self.waiting = False
-        self.phase.answered()
+        self.phase.answered(self.play, body)
         self.ask(self.phase)
 
     def body(self) -> bytes | None:
@@ -192,6 +201,7 @@ async def run(job: Job) -> Seen:
         finally:
             for caller in callers:
                 caller.close()
+        phase.check(job.language)
     return Seen(phase.requests, phase.events, seconds, used | {"load": own}, sorted(phase.latency_ns), sorted(phase.delay_ns))
 
 

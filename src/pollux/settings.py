@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -235,7 +236,7 @@ def _converted(name: str, value: Any, source: str) -> Any:
             return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
         elif kind is int or kind is float:
             expected = "a whole number" if kind is int else "a number"
-            if not isinstance(value, bool):
+            if not isinstance(value, bool) and not (kind is int and isinstance(value, float)):
                 return kind(value)
         elif kind is str:
             if isinstance(value, str):
@@ -258,12 +259,17 @@ _URL = re.compile(r"https?://[^/?#@\s]+/?$")
 def _checked(settings: Settings) -> Settings:
     for f in dataclasses.fields(Settings):
         value = getattr(settings, f.name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and f.name not in _MAY_BE_ZERO and not value > 0:
-            raise SettingsError(f"The setting {f.name} must be above zero.")
+        if (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and f.name not in _MAY_BE_ZERO
+            and not 0 < value < inf
+        ):
+            raise SettingsError(f"The setting {f.name} must be above zero, and not endless.")
     if not 0 <= settings.port <= 65_535:
         raise SettingsError("The setting port must be between 0 and 65535.")
-    if not settings.shutdown_grace_seconds >= 0:
-        raise SettingsError("The setting shutdown_grace_seconds must not be below zero.")
+    if not 0 <= settings.shutdown_grace_seconds < inf:
+        raise SettingsError("The setting shutdown_grace_seconds must not be below zero or endless.")
     if settings.upstream_url and not _URL.match(settings.upstream_url):
         raise SettingsError("The setting upstream_url must look like https://host or http://host:port, without a path.")
     for name, text in settings.keys.items():

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -285,6 +286,35 @@ def test_a_chunked_body_that_is_too_large_is_answered_before_it_is_read() -> Non
     assert (status, headers["connection"]) == (413, "close")
     assert sent < 20
     assert app.received < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("framing", "piece"),
+    [
+        (b"Content-Length: 200000000", bytes(1_000_000)),
+        (b"Transfer-Encoding: chunked", b"f4240\r\n" + bytes(1_000_000) + b"\r\n"),
+    ],
+    ids=["declared", "chunked"],
+)
+def test_the_server_itself_refuses_200_mb(framing: bytes, piece: bytes, tmp_path: Path) -> None:
+    """The real app: a 413 in OpenAI's form, after little more than the limit, and the server keeps serving."""
+    settings = Settings(
+        upstream="emulator", upstream_url="http://127.0.0.1:9", data_dir=str(tmp_path), body_bytes_max=5_000_000
+    )
+    with running(settings) as url:
+        with connected(url) as connection:
+            connection.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer k\r\n" + framing + b"\r\n\r\n"
+            )
+            sent = send_until_refused(connection, piece, 200)
+            answer = read_answer(connection)
+        with connected(url) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            status, _, _ = read_answer(connection)
+
+    assert error_of(answer) == (413, "request_too_large")
+    assert sent < 30
+    assert status == 200
 
 
 def test_a_caller_that_sends_on_slowly_after_its_answer_is_cut() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import msgspec
 import pytest
 
 from pollux.server.serving import bind
@@ -192,7 +193,7 @@ def test_a_dead_worker_is_replaced_and_named_in_one_line() -> None:
         assert answers == [200] * 10
         assert lines[-1] == "end"
         assert code == 0
-        assert re.fullmatch(r"Worker \d+ died \(exit code 7\) and is replaced\.\n", server.log())
+        assert re.fullmatch(r"\S+ WARNING Worker \d+ died \(exit code 7\) and is replaced\.\n", server.log())
 
 
 def test_a_group_wide_signal_is_one_signal_for_the_workers() -> None:
@@ -220,6 +221,18 @@ def test_workers_stop_when_their_parent_is_killed() -> None:
 
         assert len(workers) >= 2
         assert not any(is_running(pid) for pid in workers)
+
+
+def test_the_log_is_lines_of_json_when_it_shall_be() -> None:
+    """What is not a request is written in the form of the access log, too."""
+    with served(shutdown_grace_seconds="0", drain_seconds="0.1", log_format="json") as server:
+        with reading_stream(server.url):
+            server.stop()
+        server.exit_code()
+        entry = msgspec.json.decode(server.log())
+
+        assert entry["level"] == "WARNING"
+        assert "were cut" in entry["message"]
 
 
 def test_a_taken_port_is_told_in_one_sentence() -> None:

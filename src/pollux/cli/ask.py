@@ -16,7 +16,7 @@ EXAMPLES = """\
 examples:
   pollux ask "Why is the sky blue?"
   pollux ask --model gemini-3.1-pro-preview --effort low --system "Answer in one line." "What is a monad?"
-  git diff | pollux ask -                 read the question from standard input
+  git diff | pollux ask -               # read the question from standard input
 
 The key is read from POLLUX_API_KEY or GEMINI_API_KEY; the emulator needs none.
 """

@@ -9,9 +9,9 @@ from pollux.settings import SettingsError
 
 EXAMPLES = """\
 examples:
-  pollux emulate                                            on http://127.0.0.1:8081
-  pollux emulate --script answers.toml                      scripted answers; the format is in the emulator's README
-  pollux emulate --fault "status=503; times=2"              the first two requests fail
+  pollux emulate                                          # on http://127.0.0.1:8081
+  pollux emulate --script answers.toml                    # scripted answers; the format is in the emulator's README
+  pollux emulate --fault "status=503; times=2"            # the first two requests fail
   pollux emulate --first-event-seconds 0.8 --event-seconds 0.05
 
   pollux serve --upstream emulator --upstream-url http://127.0.0.1:8081
@@ -36,6 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run the emulator until SIGINT or SIGTERM."""
+    if not 0 <= given.port <= 65_535:
+        raise SettingsError(f"Port {given.port} is none: ports are between 0 and 65535.")
     from pollux.emulator.app import Emulator  # with its uvicorn it costs more than the rest of the command line
     from pollux.emulator.sending import Latency
     from pollux.emulator.serving import EmulatorServer
@@ -57,11 +59,9 @@ def run(given: argparse.Namespace) -> int:
     server = EmulatorServer(emulator, host=given.host, port=given.port)
     try:
         url = server.start()
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(
-            f"Port {given.port} on {given.host} cannot be listened on: {reason}. Choose another with --port."
-        ) from None
+    except OSError as error:
+        text = f"Port {given.port} on {given.host} cannot be listened on: {error.strerror}. Choose another with --port."
+        raise SettingsError(text) from None
     try:
         print(_welcome(url), flush=True)
         stopped.wait()

@@ -9,7 +9,7 @@ from pollux.settings import SettingsError
 
 EXAMPLES = """\
 examples:
-  pollux key alice                        a key for alice, and the line for the settings file
+  pollux key alice                      # a key for alice, and the line for the settings file
 
 A server with its own Gemini key asks its callers for such a key. It keeps the hash only; the key itself is shown once, here.
 """

@@ -21,10 +21,10 @@ COMMANDS = {
 
 EXAMPLES = """\
 examples:
-  pollux serve --upstream emulator        try it without a key and without a network
-  pollux serve                            callers bring their own Gemini keys
-  pollux ask "Why is the sky blue?"       in another terminal
-  pollux serve --help                     what can be set
+  pollux serve --upstream emulator      # try it without a key and without a network
+  pollux serve                          # callers bring their own Gemini keys
+  pollux ask "Why is the sky blue?"     # in another terminal
+  pollux serve --help                   # what can be set
 """
 
 

@@ -11,8 +11,8 @@ from pollux.cli.calls import CallFailed, add_server, client, failure, request
 
 EXAMPLES = """\
 examples:
-  pollux models                           every model, its limits in tokens and its methods
-  pollux models gemini-3                  those whose name holds this text
+  pollux models                         # every model, its limits in tokens and its methods
+  pollux models gemini-3                # those whose name holds this text
   pollux models --base-url https://pollux.example/v1
 """
 

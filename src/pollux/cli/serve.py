@@ -12,9 +12,9 @@ from pollux.settings import Settings
 
 EXAMPLES = """\
 examples:
-  pollux serve --upstream emulator          no key and no network: answers come from the built-in emulator
-  pollux serve                              each caller brings a Gemini key of their own
-  GEMINI_API_KEY=… pollux serve             the server's key, for programs on this machine only
+  pollux serve --upstream emulator        # no key and no network: answers come from the built-in emulator
+  pollux serve                            # each caller brings a Gemini key of their own
+  GEMINI_API_KEY_FILE=key pollux serve    # the server's key, for programs on this machine only
   pollux serve --config pollux.toml --host 0.0.0.0 --workers 4
 
 Every setting can also stand in the settings file or in the environment (POLLUX_PORT=8080): see docs/settings.md.

@@ -124,6 +124,7 @@ class Emulator:
             fault = self._fault(incoming, entry)
             error = faults.error_of(fault, found.model, found.version, found.method)
             if fault.status is not None and fault.error_after is None:
+                await exchange.pause(fault.headers_delay)
                 raise error
             delivery = Delivery(exchange, entry, _headers(began, incoming.request), fault, self.latency, b"\0", error)
             await self._dispatch(found, request, incoming, delivery)
@@ -168,7 +169,7 @@ class Emulator:
         else:
             refusals.check_emulated(request, model)
         say = scripted[1] if scripted else None
-        delivery = _with_script_fault(delivery, say, digest, found)
+        delivery = await _with_script_fault(delivery, say, digest, found)
         replies = self._replies(say, request, model, digest, delivery.fault, streamed=found.method != "generateContent")
         if found.method == "generateContent":
             await delivery.whole(replies[0])
@@ -206,7 +207,7 @@ def _draft(say: Say | None, request: dict[str, Any], model: Model, fault: Fault)
     )
 
 
-def _with_script_fault(delivery: Delivery, say: Say | None, digest: bytes, found: Route) -> Delivery:
+async def _with_script_fault(delivery: Delivery, say: Say | None, digest: bytes, found: Route) -> Delivery:
     """Let a scripted error or fault take the place of the request's own."""
     fault, error = delivery.fault, delivery.error
     if say is not None and say.error is not None:
@@ -216,6 +217,7 @@ def _with_script_fault(delivery: Delivery, say: Say | None, digest: bytes, found
         fault = faults.parse(say.fault)
         error = faults.error_of(fault, found.model, found.version, found.method)
         if fault.status is not None and fault.error_after is None:
+            await delivery.exchange.pause(fault.headers_delay)
             raise error
     return Delivery(delivery.exchange, delivery.entry, delivery.headers, fault, delivery.latency, digest, error)
 

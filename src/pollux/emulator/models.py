@@ -18,6 +18,9 @@ LIVE = ("bidiGenerateContent",)
 
 MILLION = 1_048_576
 
+OCTOBER = "2026-10-16T00:00:00Z"
+"""The announced earliest end of the 2.5 models."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -34,6 +37,10 @@ class Model:
     thinking: bool = True
     target: str = ""
     """The model behind an alias: it shows as `modelVersion`."""
+    listed: bool = True
+    """False: it answers, but is not in the list (a preview's name that leads to its successor)."""
+    retirement: str = ""
+    """When it is to end; then its answers carry `modelStatus`. Source: gemini-native.md, sections 6 and 27."""
 
     @property
     def family(self) -> Family:
@@ -78,9 +85,9 @@ def _speech(name: str, version: str, tokens: tuple[int, int] = (8_192, 16_384)) 
 
 
 MODELS = (
-    Model("gemini-2.5-flash", "2.5-flash", "001"),
-    Model("gemini-2.5-pro", "2.5-pro", "2.5"),
-    Model("gemini-2.5-flash-lite", "2.5-flash-lite", "001"),
+    Model("gemini-2.5-flash", "2.5-flash", "001", retirement=OCTOBER),
+    Model("gemini-2.5-pro", "2.5-pro", "2.5", retirement=OCTOBER),
+    Model("gemini-2.5-flash-lite", "2.5-flash-lite", "001", retirement=OCTOBER),
     Model("gemini-3-flash-preview", "3-flash", "3-flash-preview-12-2025"),
     Model("gemini-3.1-pro-preview", "3.1-pro", "3.1-pro-preview-01-2026"),
     Model("gemini-3.1-pro-preview-customtools", "3.1-pro", "3.1-pro-preview-01-2026"),
@@ -96,6 +103,7 @@ MODELS = (
     Model("gemini-flash-latest", "3.7-flash", "Gemini Flash Latest", target="gemini-3.8-flash"),
     Model("gemini-flash-lite-latest", "3.5-flash-lite", "Gemini Flash-Lite Latest", target="gemini-3.5-flash-lite"),
     Model("gemini-pro-latest", "3.1-pro", "Gemini Pro Latest", target="gemini-3.1-pro-preview"),
+    Model("gemini-3-pro-preview", "3.1-pro", "3-pro-preview-11-2025", target="gemini-3.1-pro-preview", listed=False),
     Model("gemma-4-26b-a4b-it", "gemma-4", "001", 262_144, 32_768, TEXT_ONLY, "Gemma 4 26B A4B IT"),
     Model("gemma-4-31b-it", "gemma-4", "001", 262_144, 32_768, TEXT_ONLY, "Gemma 4 31B IT"),
     Model("gemini-robotics-er-2-preview", "robotics", "2-preview", 131_072, 65_536, TEXT_ONLY, "Gemini Robotics-ER 2 Preview"),
@@ -135,7 +143,6 @@ RETIRED = {
     "gemini-2.0-flash-001": "gemini-3.8-flash",
     "gemini-2.0-flash-exp": "gemini-3.8-flash",
     "gemini-2.0-flash-lite": "gemini-3.5-flash-lite",
-    "gemini-3-pro-preview": "gemini-3.1-pro-preview",
     "gemini-3.1-flash-lite-preview": "gemini-3.1-flash-lite",
     "gemini-3.1-flash-image-preview": "gemini-nano-banana-2.1",
     "text-embedding-004": "gemini-embedding-2",
@@ -154,4 +161,4 @@ def known(name: str, version: str) -> Model | None:
 
 def listed(version: str) -> list[Model]:
     """All models that this API version lists, in order."""
-    return [model for model in MODELS if not model.target or version == "v1beta"]
+    return [model for model in MODELS if model.listed and (not model.target or version == "v1beta")]

@@ -54,9 +54,7 @@ NEWER_FIELDS = (
                _config(audioTranscriptionConfig={"mode": "SMART"})),
     NewerField("FunctionResponsePart", "fileData", "FileData", "ground-truth.md, section 1.1 (recorded 8 times)",
                _part(functionResponse={"name": "f", "response": {}, "parts": [{"fileData": {"fileUri": "u"}}]})),
-    NewerField("Part", "mediaResolution", "MediaResolution", "the document's own dangling reference; " + NATIVE + "5",
-               _part(text="a", mediaResolution={})),
-    NewerField("MediaResolution", "level", "enum:MediaResolution.Level", NATIVE + "5",
+    NewerField("MediaResolution", "level", "enum:MediaResolution.Level", NATIVE + "5; the document refers to it and has it not",
                _part(text="a", mediaResolution={"level": "MEDIA_RESOLUTION_LOW"})),
     NewerField("MediaResolution", "numTokens", "int32", NATIVE + "5", _part(text="a", mediaResolution={"numTokens": 64})),
     *(

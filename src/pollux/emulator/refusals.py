@@ -71,7 +71,7 @@ def _check_ranges(config: dict[str, Any], family: Family) -> None:
     if not 1 <= config.get("candidateCount", 1) <= 8:
         lines.append(f"{where}candidate_count: candidate_count must be in the range [1, 8].\n")
     if len(config.get("stopSequences", [])) > 5:
-        lines.append(f"{where}stop_sequences: at most 5 stop_sequences are allowed.\n")
+        lines.append(f"{where}stop_sequences: stop_sequences must not be more than 5.\n")
     if config.get("responseMimeType", "text/plain") not in MIME_TYPES:
         # Quoted in a public log of a TTS test, with exactly this list.
         listed = ", ".join(f"`{name}`" for name in MIME_TYPES[:-1])

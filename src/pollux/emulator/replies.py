@@ -5,6 +5,8 @@ Recorded, and held here (ground-truth.md, section 1.1):
 - While it thinks, 2.5 counts `thoughtsTokenCount`; 3.x tells it with the first text.
 - 2.5 ends with its last text event; 3.x sends one more, an empty text with `thoughtSignature` and the finish reason.
 - `responseId` and `modelVersion` are the same throughout.
+
+`modelStatus`, for models on the way out, is in no recording: its form is the discovery document's.
 """
 
 import base64
@@ -142,6 +144,8 @@ def _reply(candidates: list[dict[str, Any]], stamp: Stamp, said: list[Answer], *
     reply["usageMetadata"] = usage
     reply["modelVersion"] = stamp.model.target or stamp.model.name
     reply["responseId"] = stamp.response_id
+    if stamp.model.retirement:
+        reply["modelStatus"] = {"modelStage": "LEGACY", "retirementTime": stamp.model.retirement}
     return reply
 
 

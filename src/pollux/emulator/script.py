@@ -101,7 +101,7 @@ class Script:
         try:
             value = tomllib.loads(data.decode()) if path.suffix == ".toml" else msgspec.json.decode(data)
             return cls.of(value)
-        except (msgspec.MsgspecError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise ValueError(f"{path.name}: {error}") from None
 
     @classmethod
@@ -115,7 +115,10 @@ class Script:
             return cls.load(value)
         if not isinstance(value, Mapping):
             value = {"answers": [msgspec.to_builtins(entry) for entry in value]}
-        script = msgspec.convert(value, ScriptFile)
+        try:
+            script = msgspec.convert(value, ScriptFile)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from None
         return cls(list(script.answers), strict=script.strict)
 
     def find(self, incoming: Incoming) -> tuple[str, Say] | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pollux.emulator import faults
+from pollux.emulator import errors, faults
 from pollux.emulator.errors import NativeError
 from pollux.emulator.exchange import ConnectionCut, Exchange
 from pollux.emulator.faults import Fault
@@ -54,7 +54,7 @@ class Delivery:
     async def whole(self, reply: Any) -> None:
         """Send one object."""
         fault = self.fault
-        await self.exchange.pause(fault.headers_delay + fault.first_token_delay + self.latency.before(0, self.digest))
+        await self._wait(fault.headers_delay + fault.first_token_delay + self.latency.before(0, self.digest))
         body = pretty(reply)
         broken = fault.cut_after, fault.malformed_after, fault.stall_after
         if all(count is None for count in broken):
@@ -72,7 +72,7 @@ class Delivery:
     async def stream(self, events: list[dict[str, Any]], frame: SSE | JSONArray) -> None:
         """Send events one by one."""
         exchange, fault = self.exchange, self.fault
-        await exchange.pause(fault.headers_delay)
+        await self._wait(fault.headers_delay)
         disposition = {"content-disposition": "attachment"}
         await exchange.start(200, {"content-type": frame.content_type, **disposition, **self.headers})
         for number, event in enumerate(events):
@@ -84,6 +84,14 @@ class Delivery:
             self.entry.events = number + 1
         if not await self._broken(len(events), events[-1], frame):
             await exchange.end(frame.end())
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait before the headers, but answer 504 when the client's own deadline (`X-Server-Timeout`) comes first."""
+        text = self.exchange.headers.get("x-server-timeout", "")
+        limit = float(text) if text.replace(".", "", 1).isdigit() else DELAY_SECONDS_MAX * 2
+        await self.exchange.pause(min(seconds, limit))
+        if seconds > limit:
+            raise errors.deadline()
 
     async def _broken(self, sent: int, event: dict[str, Any], frame: SSE | JSONArray) -> bool:
         """Do what the fault wants after so many events; True when the answer is over with it."""
@@ -111,7 +119,6 @@ async def send_json(exchange: Exchange, status: int, body: bytes, headers: dict[
 
 async def send_error(exchange: Exchange, error: NativeError, fault: Fault, *, in_list: bool, headers: dict[str, str]) -> None:
     """Send an error; a stream without `alt=sse` has it in a list of one, as the events would have been."""
-    await exchange.pause(fault.headers_delay)
     if fault.html:
         body = HTML.format(code=error.code).encode()
         await exchange.start(error.code, {"content-type": "text/html; charset=UTF-8", "content-length": str(len(body))})

@@ -267,7 +267,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer in place of the app, and end the connection."""
         if self._leaving or self._farewell is not None or self.transport.is_closing():
             return
-        logger.info("%d to %s: %s", error.status, self.client[0] if self.client else "-", error.message)
+        logger.info(
+            "%d, before the app: %s (from %s)", error.status, error.message, self.client[0] if self.client else "a socket"
+        )
         answer = _answer(error, self.server_state.default_headers)
         broken = self.cycle if self._in_message and not self._in_head else None
         self._in_head = self._in_message = False

@@ -12,10 +12,11 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import msgspec
 from uvicorn.server import Server
 
 from pollux.server.protocol import HttpConfig, HttpProtocol
@@ -44,7 +45,7 @@ def serve(settings: Settings, *, announce: Announce | None = None) -> int:
 
     Raises SettingsError when the address cannot be listened on.
     """
-    configure_logging()
+    configure_logging(settings.log_format)
     listener = bind(settings.host, settings.port)
     if settings.workers == 1:
         return run(settings, listener, announce=announce)
@@ -128,8 +129,9 @@ class AppServer(Server):
             self.exit_code = 1
         if self._busy():
             await self._cut()
-        if not self._force.is_set():
-            await self.lifespan.shutdown()
+        # Also when forced: the app writes its last log lines and closes its connections, in a moment.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.lifespan.shutdown(), CUT_SECONDS)
 
     async def _finished_within(self, seconds: float, *, unless: asyncio.Event) -> None:
         deadline = time.monotonic() + seconds
@@ -182,15 +184,30 @@ def base_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def configure_logging() -> None:
-    """Send the log to standard error; of uvicorn's log only what is wrong."""
+def configure_logging(form: Literal["text", "json"]) -> None:
+    """Send the log to standard error, in the form of the access log; of uvicorn's log only what is wrong."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_JSONLines() if form == "json" else _Lines("%(asctime)s %(levelname)s %(message)s"))
     for name, level in (("pollux", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.setLevel(level)
         logger.handlers = [handler]
         logger.propagate = False
+
+
+class _Lines(logging.Formatter):
+    """Lines that begin with the time, like those of the access log."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's names
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+
+
+class _JSONLines(_Lines):
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {"time": self.formatTime(record), "level": record.levelname, "message": record.getMessage()}
+        if record.exc_info:
+            entry["trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(entry).decode()
 
 
 @contextmanager

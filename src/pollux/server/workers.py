@@ -107,7 +107,7 @@ def _work(settings: Settings, listener: socket.socket, pipe: Connection) -> None
     """Serve in a worker process, as the pipe orders; the end of the pipe is the end of the parent."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    configure_logging()
+    configure_logging(settings.log_format)
     server = app_server(settings, announce=lambda _url: pipe.send(READY))
     signal.signal(signal.SIGTERM, lambda _number, _frame: server.stop())
 

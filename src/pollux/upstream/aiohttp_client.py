@@ -28,6 +28,7 @@ from pollux.upstream.http import (
     HEADER_LINE_BYTES_MAX,
     HEADERS_MAX,
     NAME_SECONDS,
+    STALE_SECONDS,
     ConnectFailed,
     ConnectionBroken,
     HttpFailed,
@@ -37,7 +38,7 @@ from pollux.upstream.http import (
     TimedOut,
     Timeouts,
     TooLarge,
-    check_url,
+    check,
 )
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class AiohttpClient:
 
     async def stream(self, request: HttpRequest) -> "_Stream":
         """Send a request and return when the headers have arrived."""
-        check_url(request.url)
+        check(request)
         if request.repeatable:
             try:
                 return await self._send(request, pooled=True)
@@ -107,13 +108,14 @@ class AiohttpClient:
                 proxy=self._proxy(url),
                 allow_redirects=False,
             )
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             failure = self._failure(error, url)
         else:
-            if http_response.status != 101:  # nobody asked for another protocol
-                return _Stream(http_response)
-            http_response.close()
-            failure = ConnectionBroken(1)
+            stream = _Stream(http_response)
+            if stream.status != 101:
+                return stream
+            failure = stream.broken()  # nobody asked for another protocol
+            await stream.close()
         raise failure  # out here, so that it has no context: aiohttp's errors hold the request
 
     def _session(self, *, pooled: bool) -> aiohttp.ClientSession:
@@ -147,7 +149,7 @@ class AiohttpClient:
             raise ConnectFailed(_origin(url), "the proxy in the environment is not an http or https URL")
         return proxy_url
 
-    def _failure(self, error: aiohttp.ClientError | OSError, url: URL) -> HttpFailed:
+    def _failure(self, error: Exception, url: URL) -> HttpFailed:
         """Say in our words why no answer came."""
         host = _origin(url)
         match error:
@@ -163,6 +165,8 @@ class AiohttpClient:
                 return ConnectFailed(f"{error.host}:{error.port}", f"its certificate was not accepted ({reason})")
             case aiohttp.ClientConnectorDNSError():
                 return ConnectFailed(f"{error.host}:{error.port}", "its name was not found")
+            case UnicodeError():  # from the look-up: a part of the name is empty or too long
+                return ConnectFailed(host, "its name was not found")
             case aiohttp.ClientConnectorError():
                 return ConnectFailed(f"{error.host}:{error.port}", _os_reason(error.os_error))
             case aiohttp.ClientOSError() | aiohttp.ServerConnectionError():
@@ -202,7 +206,8 @@ class _Stream:
             self._response.close()
             raise
         except (HttpFailed, aiohttp.ClientError, OSError, RuntimeError) as error:
-            failure, data = self._failure(error), self._arrived()
+            failure = error if isinstance(error, HttpFailed) else self.broken()
+            data = self._arrived()
         else:
             if data:
                 return data
@@ -233,9 +238,8 @@ class _Stream:
         """Close the connection at once when the body is not at its end."""
         self._response.close()
 
-    def _failure(self, error: Exception) -> HttpFailed:
-        if isinstance(error, HttpFailed):
-            return error
+    def broken(self) -> ConnectionBroken:
+        """Make the error of a connection that broke here."""
         connection = self._connection
         return ConnectionBroken(connection.received_bytes if isinstance(connection, _Connection) else 0)
 
@@ -281,6 +285,7 @@ class _Connection(ResponseHandler):
         self._timeouts = timeouts
         self._state: Literal["new", "sending", "waiting", "reading", "idle"] = "new"
         self._reused = False
+        self._began = 0.0
         self._deadline = math.inf
         self._moved = 0.0  # when something last moved in the present state
         self._clock: asyncio.TimerHandle | None = None
@@ -293,7 +298,7 @@ class _Connection(ResponseHandler):
             return False
         self._state = "sending"
         self.received_bytes = 0
-        self._moved = now = self._loop.time()
+        self._began = self._moved = now = self._loop.time()
         self._deadline = started + self._timeouts.total_seconds
         self._set_clock(min(self._deadline, now + self._shortest_seconds()))
         return True
@@ -372,8 +377,9 @@ class _Connection(ResponseHandler):
             payload.set_exception(failure)
 
     def _broken(self) -> ConnectionBroken:
-        kind = _Stale if self._reused and not self.received_bytes else ConnectionBroken
-        return kind(self.received_bytes)
+        if self._reused and not self.received_bytes and self._loop.time() - self._began < STALE_SECONDS:
+            return _Stale(0)
+        return ConnectionBroken(self.received_bytes)
 
     # The clock.
 

@@ -4,8 +4,9 @@ A client sends what it is given and gives back what came: no redirect is followe
 `identity`), no status judged. Two things it decides itself:
 
 - **A second try.** A kept-alive connection may be closed by the peer in the very moment in which it is used again. When a
-  *reused* connection ends without a single byte of answer, the request is sent once more, on a new connection; nothing else is
-  ever repeated. A request that is not `repeatable` gets a new connection from the start, so that this cannot happen to it.
+  *reused* connection ends without a single byte of answer, and at once, the request is sent once more, on a new connection;
+  nothing else is ever repeated. A request that is not `repeatable` gets a new connection from the start, so that this cannot
+  happen to it.
 - **Time.** An exchange has four limits (`Timeouts`). They end it, and its connection, whoever waits for it.
 
 A connection goes back to the pool only when its answer was read to the end. In every other case (closed by the caller,
@@ -42,6 +43,9 @@ CONNECTION_IDLE_SECONDS: Final = 50.0
 NAME_SECONDS: Final = 60
 """How long a looked-up address is used before the name is looked up again."""
 
+STALE_SECONDS: Final = 1.0
+"""A dead connection shows within a round trip. One that ends later may have ended over our request: it may have cost money."""
+
 HEADER_LINE_BYTES_MAX: Final = 16 * 1024
 """The longest status or header line of an answer; twice what common servers send at most."""
 
@@ -68,7 +72,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request. Header values are ASCII without line breaks."""
+    """One request. Names and values of headers are printable ASCII."""
 
     method: str
     url: str
@@ -178,10 +182,13 @@ _PHASES: Final = {
 }
 
 
-def check_url(url: str) -> None:
-    """Raise ValueError, without naming the URL, unless it can be sent as it stands."""
-    if not _SENDABLE_URL.fullmatch(url):
+def check(request: HttpRequest) -> None:
+    """Raise ValueError, without naming a value, unless the request can be sent as it stands."""
+    if not _SENDABLE_URL.fullmatch(request.url):
         raise ValueError("The URL is not an absolute http or https URL in plain ASCII without a user name.")
+    for name, value in request.headers.items():
+        if not (value.isascii() and value.isprintable() and name.isascii() and name.isprintable()):
+            raise ValueError(f"The header {ascii(name)} holds a line break or something else that is not printable ASCII.")
 
 
 # Printable ASCII without spaces; the authority, up to the first of "/?#", without "@".

@@ -1,0 +1,219 @@
+"""A second, plain reading of recorded native answers, from their JSON alone: what an OpenAI caller must get to see.
+
+It shares no code with the translation, and does not care how an answer is told: whole, or in chunks that were added up.
+"""
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+DROPPED_FILE = Path(__file__).with_name("dropped.toml")
+
+FILTERED = {
+    "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_RECITATION", "ESCALATION", "PUP_LIMITED_DISABLED", "MODEL_ARMOR",
+}  # fmt: skip
+"""Finish reasons that are a content filter's. Source: gemini-native reference, section 6."""
+
+SURVIVES = {
+    "finishMessage": "finish_message",
+    "safetyRatings": "safety_ratings",
+    "citationMetadata": "citation_metadata",
+    "groundingMetadata": "grounding_metadata",
+    "urlContextMetadata": "url_context_metadata",
+    "avgLogprobs": "avg_logprobs",
+    "logprobsResult": "logprobs_result",
+    "continuationToken": "continuation_token",
+}
+"""Candidate fields without a place in OpenAI's form, and their names in `extra_content.google`."""
+
+COUNTED = {
+    "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount", "cachedContentTokenCount",
+    "totalTokenCount", "promptTokensDetails", "candidatesTokensDetails", "serviceTier",
+}  # fmt: skip
+"""Usage fields that are read."""
+
+
+@cache
+def dropped() -> dict[str, str]:
+    """Give the native keys that are left out of answers on purpose, each with its reason."""
+    return {entry["key"]: entry["reason"] for entry in tomllib.loads(DROPPED_FILE.read_text("utf-8")).get("dropped", [])}
+
+
+@dataclass
+class Candidate:
+    """What one candidate says in all."""
+
+    text: str = ""
+    thoughts: str = ""
+    signatures: list[str] = field(default_factory=list)
+    others: list[Json] = field(default_factory=list)
+    finish: str | None = None
+    survives: Json = field(default_factory=dict)
+
+
+@dataclass
+class Reading:
+    """What a recorded answer says in all; `unread` are the keys that nobody accounts for, `left_out` those on the list."""
+
+    candidates: dict[int, Candidate] = field(default_factory=dict)
+    usage: Json = field(default_factory=dict)
+    response_id: str | None = None
+    model_version: str | None = None
+    feedback: Json = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    left_out: set[str] = field(default_factory=set)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the model said that it ended, or the prompt was blocked."""
+        return any(candidate.finish for candidate in self.candidates.values()) or "blockReason" in self.feedback
+
+
+def read(replies: list[Json]) -> Reading:
+    """Read all replies to one request."""
+    reading = Reading()
+    for reply in replies:
+        for key, value in reply.items():
+            match key:
+                case "candidates":
+                    for native in value:
+                        _candidate(reading, native)
+                case "usageMetadata":
+                    for name, number in value.items():
+                        if name in COUNTED:
+                            reading.usage[name] = number
+                        else:
+                            _unnamed(reading, f"usageMetadata.{name}")
+                case "responseId":
+                    reading.response_id = reading.response_id or value
+                case "modelVersion":
+                    reading.model_version = reading.model_version or value
+                case "promptFeedback":
+                    reading.feedback |= value
+                case _:
+                    _unnamed(reading, key)
+    return reading
+
+
+def _candidate(reading: Reading, native: Json) -> None:
+    candidate = reading.candidates.setdefault(native.get("index", 0), Candidate())
+    for key, value in native.items():
+        if key == "content":
+            for name in value.keys() - {"parts", "role"}:
+                _unnamed(reading, f"content.{name}")
+            for part in value.get("parts", []):
+                _part(reading, candidate, part)
+        elif key == "finishReason":
+            candidate.finish = candidate.finish or value
+        elif key in SURVIVES:
+            if value:
+                candidate.survives[SURVIVES[key]] = value
+        elif key != "index":
+            _unnamed(reading, key)
+
+
+def _part(reading: Reading, candidate: Candidate, part: Json) -> None:
+    if "text" not in part:
+        candidate.others.append(part)
+        return
+    for name in part.keys() - {"text", "thought", "thoughtSignature"}:
+        _unnamed(reading, f"part.{name}")
+    if part.get("thought"):
+        candidate.thoughts += part["text"]
+    else:
+        candidate.text += part["text"]
+    if "thoughtSignature" in part:
+        candidate.signatures.append(part["thoughtSignature"])
+
+
+def _unnamed(reading: Reading, key: str) -> None:
+    (reading.left_out if key in dropped() else reading.unread).add(key)
+
+
+def losses(reading: Reading, answer: Json) -> list[str]:
+    """List what an answer (or what chunks add up to) lacks of a reading, or says otherwise."""
+    found = [f"{key} is not read" for key in sorted(reading.unread)]
+
+    def expect(place: str, ours: object, theirs: object) -> None:
+        if ours != theirs:
+            found.append(f"{place}: {ours!r:.300}, expected {theirs!r:.300}")
+
+    if reading.response_id is not None:
+        expect("id", answer["id"], f"chatcmpl-{reading.response_id}")
+    expect("system_fingerprint", answer.get("system_fingerprint"), reading.model_version)
+    expect("choices", [choice["index"] for choice in answer["choices"]], sorted(reading.candidates) or [0])
+    for choice in answer["choices"]:
+        _compare_choice(reading, choice, expect)
+    for place, number in expected_usage(reading.usage).items():
+        outer, _, inner = place.rpartition(".")
+        expect(f"usage.{place}", (answer["usage"][outer] if outer else answer["usage"]).get(inner, 0), number)
+    tier = reading.usage.get("serviceTier")
+    expect("service_tier", answer.get("service_tier"), "default" if tier == "standard" else tier)
+    return found
+
+
+def _compare_choice(reading: Reading, choice: Json, expect: Any) -> None:
+    candidate = reading.candidates.get(choice["index"], Candidate())
+    message = choice["message"]
+    place = f"choices[{choice['index']}]"
+    google = dict(message.get("extra_content", {}).get("google", {}))
+    is_blocked = "blockReason" in reading.feedback and not candidate.finish
+    expect(f"{place}.role", message["role"], "assistant")
+    expect(f"{place}.content", message["content"], None if is_blocked and not candidate.text else candidate.text)
+    expect(f"{place}.reasoning_content", message.get("reasoning_content", ""), candidate.thoughts)
+    expect(f"{place}.finish_reason", choice["finish_reason"], _finish_reason(candidate, is_blocked=is_blocked))
+    expect(f"{place}.refusal", bool(message["refusal"]), is_blocked)
+    if choice["index"] == 0 and (is_blocked or reading.feedback.get("safetyRatings")):
+        expect("prompt_feedback", google.pop("prompt_feedback", None), reading.feedback)
+    if candidate.signatures:
+        expect(f"{place} signature", [google.pop("thought_signature", None)], candidate.signatures)
+    if candidate.finish not in (None, "STOP", "MAX_TOKENS"):
+        expect(f"{place} native finish reason", google.pop("finish_reason", None), candidate.finish)
+    if candidate.others:
+        expect(f"{place} other parts", strings(candidate.others) - strings(message), set())
+        google.pop("parts", None)
+    expect(f"{place}.extra_content.google", google, candidate.survives)
+
+
+def _finish_reason(candidate: Candidate, *, is_blocked: bool) -> str:
+    if is_blocked or candidate.finish in FILTERED:
+        return "content_filter"
+    return "length" if candidate.finish in ("MAX_TOKENS", "CONTINUATION") else "stop"
+
+
+def expected_usage(native: Json) -> dict[str, int]:
+    """Say what the caller must read in `usage`, by the contract's section 3."""
+    prompt = native.get("promptTokenCount", 0) + native.get("toolUsePromptTokenCount", 0)
+    candidates, thoughts = native.get("candidatesTokenCount", 0), native.get("thoughtsTokenCount", 0)
+    if thoughts and native.get("totalTokenCount") == prompt + candidates and candidates >= thoughts:
+        candidates -= thoughts  # the total shows that they are inside
+    heard = {detail["modality"]: detail.get("tokenCount", 0) for detail in native.get("promptTokensDetails", [])}
+    said = {detail["modality"]: detail.get("tokenCount", 0) for detail in native.get("candidatesTokensDetails", [])}
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": candidates + thoughts,
+        "total_tokens": prompt + candidates + thoughts,
+        "prompt_tokens_details.cached_tokens": native.get("cachedContentTokenCount", 0),
+        "prompt_tokens_details.audio_tokens": heard.get("AUDIO", 0),
+        "prompt_tokens_details.image_tokens": heard.get("IMAGE", 0) if len(heard) > 1 else 0,
+        "prompt_tokens_details.text_tokens": heard.get("TEXT", 0) if len(heard) > 1 else 0,
+        "completion_tokens_details.reasoning_tokens": thoughts,
+        "completion_tokens_details.audio_tokens": said.get("AUDIO", 0),
+    }
+
+
+def strings(value: Any) -> set[str]:
+    """Give every text that stands in plain JSON, keys left out."""
+    match value:
+        case str():
+            return {value}
+        case dict():
+            return {text for inner in value.values() for text in strings(inner)}
+        case list():
+            return {text for inner in value for text in strings(inner)}
+    return set()

@@ -1,0 +1,143 @@
+"""Our answers beside those of Google's own OpenAI-compatible layer, for the same exchanges: every difference is listed.
+
+The recordings of Google's layer hold no native side. It is made here from what Google said, so that both sides tell of the
+same native answer, error or list of models.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.judges import openai_document, playing, shared
+
+shared.needed()
+
+Json = dict[str, Any]
+
+DIFFERENCES = tomllib.loads(Path(__file__).with_name("differences_from_google.toml").read_text("utf-8"))["difference"]
+
+TEXTS = (
+    "GoModel--chat_completion--0--8bf0d5",
+    "pydantic-ai--test_compatible_api_with_tool_calls_without_id--1--94fa72",
+    "pydantic-ai--test_compatible_api_with_tool_calls_without_id--1--b30f55",
+)
+ERRORS = (
+    "stored-index--53364598264--0--cac56d",
+    "stored-index--58117194154--0--548177",
+    "stored-index--61496137656--0--da65bc",
+)
+MODELS = ("GoModel--models--0--546b23", "GoModel--models--0--ac7e89")
+CALLS = (
+    "autogen--4878--0--f07941",
+    "pydantic-ai--test_compatible_api_with_tool_calls_without_id--0--573480",
+    "pydantic-ai--test_compatible_api_with_tool_calls_without_id--0--a97210",
+    "stored-index--59978087633--0--fcdc05",
+    "stored-index--68862480491--0--3b0939",
+)
+"""Answers with tool calls, which the server does not translate yet."""
+
+
+def native_text(google: Json) -> Json:
+    """Give the native reply behind an answer of Google's layer, whose total alone counts the thoughts."""
+    choice, usage = google["choices"][0], google["usage"]
+    signature = choice["message"].get("extra_content", {}).get("google", {}).get("thought_signature")
+    part = {"text": choice["message"]["content"]} | ({"thoughtSignature": signature} if signature else {})
+    counts = {
+        "promptTokenCount": usage["prompt_tokens"],
+        "candidatesTokenCount": usage["completion_tokens"],
+        "thoughtsTokenCount": usage["total_tokens"] - usage["prompt_tokens"] - usage["completion_tokens"],
+        "totalTokenCount": usage["total_tokens"],
+    }
+    return {
+        "candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": choice["finish_reason"].upper()}],
+        "usageMetadata": counts,
+        "modelVersion": google["model"],
+        "responseId": google["id"],
+    }
+
+
+async def exchange(name: str) -> tuple[Json, Json]:
+    """Give Google's answer and ours, each as status and body."""
+    recorded = shared.recording("google-compat", f"{name}.json")
+    google = recorded["response"]
+    upstream: Any
+    if name in TEXTS:
+        upstream = native_text(google)
+    elif name in MODELS:
+        entries = [{"name": model["id"], "displayName": model["display_name"]} for model in google["data"]]
+        upstream = {"models": entries}
+    else:
+        upstream = google[0]
+    http = playing.FakeHttp(lambda _request: playing.Played(msgspec.json.encode(upstream), recorded["status"]))
+    request = {"model": google["model"] if name in TEXTS else "gemini-2.5-pro", "messages": [{"role": "user", "content": "Hi"}]}
+    method, path, body = ("GET", "models", None) if name in MODELS else ("POST", "chat/completions", request)
+    answer = await playing.ask(playing.server(http), method, f"/v1beta/openai/{path}", body)
+    return {"status": recorded["status"], "body": google}, {"status": answer.status, "body": answer.json}
+
+
+def differences(google: Any, ours: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Say where two values differ, and how: `added` by us, `missing` with us, or `other`."""
+    if isinstance(google, dict) and isinstance(ours, dict):
+        for key in google.keys() | ours.keys():
+            inner = f"{place}.{key}".removeprefix(".")
+            if key not in ours:
+                yield inner, "missing"
+            elif key not in google:
+                yield inner, "added"
+            else:
+                yield from differences(google[key], ours[key], inner)
+    elif isinstance(google, list) and isinstance(ours, list) and len(google) == len(ours):
+        for one, other in zip(google, ours, strict=True):
+            yield from differences(one, other, f"{place}[*]")
+    elif isinstance(google, list) and len(google) == 1 and isinstance(ours, dict):
+        yield place, "not in a list"
+        yield from differences(google[0], ours, place)
+    elif google != ours or type(google) is not type(ours):
+        yield place, "other"
+
+
+def surface(name: str) -> str:
+    """Say which kind of answer a recording is."""
+    return "chat" if name in TEXTS else "models" if name in MODELS else "errors"
+
+
+def listed(name: str) -> set[tuple[str, str]]:
+    """Give the differences that the table lists for this kind of answer."""
+    return {(entry["place"], entry["kind"]) for entry in DIFFERENCES if entry["surface"] == surface(name)}
+
+
+@pytest.mark.parametrize("name", [*TEXTS, *ERRORS, *MODELS], ids=str)
+async def test_every_difference_from_google_is_listed(name: str) -> None:
+    """Where our answer differs from that of Google's layer, the table says so and why."""
+    google, ours = await exchange(name)
+
+    assert set(differences(google, ours)) - listed(name) == set()
+
+
+async def test_every_listed_difference_occurs() -> None:
+    """No entry of the table is left over."""
+    found = {(surface(name), *one) for name in (*TEXTS, *ERRORS, *MODELS) for one in differences(*await exchange(name))}
+
+    assert {(entry["surface"], entry["place"], entry["kind"]) for entry in DIFFERENCES} - found == set()
+    assert all(entry["reason"] for entry in DIFFERENCES)
+
+
+@pytest.mark.parametrize("name", [*TEXTS, *MODELS], ids=str)
+async def test_our_answer_is_legal_where_google_s_is_not(name: str) -> None:
+    """OpenAI's document refuses Google's answer and takes ours."""
+    schema = "CreateChatCompletionResponse" if name in TEXTS else "ListModelsResponse"
+    google, ours = await exchange(name)
+
+    assert openai_document.validate(schema, ours["body"]) == []
+    assert openai_document.validate(schema, google["body"]) != []
+
+
+def test_every_recording_of_google_s_layer_is_known() -> None:
+    """A recording is compared, or it is one of the calls that are not translated yet."""
+    names = {entry["file"].removesuffix(".json") for entry in shared.index("google-compat")}
+
+    assert names == {*TEXTS, *ERRORS, *MODELS, *CALLS}

@@ -1,0 +1,198 @@
+"""The generated pages: `python -m tools.docs` writes them, `--check` fails when one is stale.
+
+A page is a function without arguments that returns Markdown; to add one, add a row to PAGES.
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pollux.cli.main import COMMANDS, EXAMPLES, parser
+from pollux.cli.options import flag
+from pollux.settings import Settings
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+
+
+def cli() -> str:
+    """The commands, from their parsers."""
+    commands = next(action for action in _actions(parser()) if action.dest == "command").choices
+    assert isinstance(commands, Mapping)
+    sections = [_command(name, commands[name]) for name in COMMANDS]
+    return "\n".join(
+        [
+            "# The command line",
+            "",
+            *_generated("the parsers in `src/pollux/cli`"),
+            "",
+            "| command | what it does |",
+            "|---|---|",
+            *(f"| [`pollux {name}`](#pollux-{name}) | {text} |" for name, text in COMMANDS.items()),
+            "| `pollux --version` | print the version |",
+            "",
+            "Exit codes: 0 done, 1 failed, 2 asked wrongly (a flag, a setting), 130 stopped by Ctrl-C.",
+            "",
+            _example(EXAMPLES),
+            *sections,
+        ]
+    )
+
+
+def settings() -> str:
+    """The settings, from their declarations."""
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            *_generated("`src/pollux/settings.py`"),
+            "",
+            "A setting is read from the command line, else from the environment, else from the settings file.",
+            "Else it has its default.",
+            "The file is TOML, with the names below; `--config` or `POLLUX_CONFIG` names it.",
+            "",
+            "```toml",
+            'host = "0.0.0.0"',
+            "workers = 4",
+            "",
+            "[keys]",
+            'alice = "sha256:…"  # made by `pollux key alice`',
+            "",
+            "[aliases]",
+            'gpt-4o-mini = "gemini-3.6-flash"',
+            "```",
+            "",
+            "| name | flag | environment | type | default | what it is for |",
+            "|---|---|---|---|---|---|",
+            *_settings(),
+            "",
+            "## Default aliases",
+            "",
+            "| asked for | answered by |",
+            "|---|---|",
+            *(f"| `{name}` | `{target}` |" for name, target in Settings().aliases.items()),
+            "",
+        ]
+    )
+
+
+PAGES: Mapping[str, Callable[[], str]] = MappingProxyType({"cli.md": cli, "settings.md": settings})
+"""Each page's name in `docs`, and what makes it."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages, or check them."""
+    options = argparse.ArgumentParser(description="Write the generated pages of docs/.")
+    options.add_argument("--check", action="store_true", help="change nothing; fail when a page is stale")
+    given = options.parse_args(arguments)
+    stale = [name for name, page in PAGES.items() if not (DOCS / name).is_file() or (DOCS / name).read_text("utf-8") != page()]
+    if given.check:
+        for name in stale:
+            print(f"docs/{name} is stale; `make docs` writes it anew.", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(PAGES[name](), "utf-8")
+        print(f"docs/{name}")
+    return 0
+
+
+def _generated(source: str) -> list[str]:
+    return [f"This page is written by `make docs` from {source}; changes made here are lost."]
+
+
+def _command(name: str, command: argparse.ArgumentParser) -> str:
+    """One section. It is spelled out here, since the layout of argparse's help differs between Python versions."""
+    rows = _actions(command)
+    positional = [_placed(action) for action in rows if not action.option_strings]
+    return "\n".join(
+        [
+            f"## pollux {name}",
+            "",
+            str(command.description),
+            "",
+            "```",
+            " ".join(["pollux", name, *positional, *(["[OPTIONS]"] if any(action.option_strings for action in rows) else [])]),
+            "```",
+            "",
+            "| argument | what it is |",
+            "|---|---|",
+            *(f"| `{_spelled(action)}` | {_cell(str(action.help).replace('%%', '%'))} |" for action in rows),
+            "",
+            _example(str(command.epilog)),
+        ]
+    )
+
+
+def _actions(command: argparse.ArgumentParser) -> list[argparse.Action]:
+    found = command._actions  # noqa: SLF001 - argparse has no public way to ask for them
+    return [action for action in found if action.dest != "help"]
+
+
+def _placed(action: argparse.Action) -> str:
+    return f"[{_placeholder(action)}]" if action.nargs == "?" else _placeholder(action)
+
+
+def _spelled(action: argparse.Action) -> str:
+    return f"{', '.join(action.option_strings)} {_placeholder(action)}" if action.option_strings else _placeholder(action)
+
+
+def _placeholder(action: argparse.Action) -> str:
+    return str(action.metavar or action.dest.upper())
+
+
+def _example(text: str) -> str:
+    """Examples and the notes under them: the indented lines are commands, the others prose."""
+    commands, _, prose = (
+        text.removeprefix("examples:\n").partition("\n\n")
+        if "\n\n  " not in text
+        else (text.removeprefix("examples:\n"), "", "")
+    )
+    shown = "\n".join(["```sh", *(line.removeprefix("  ") for line in commands.rstrip("\n").split("\n")), "```", ""])
+    return f"{shown}\n{' '.join(prose.split())}\n" if prose.strip() else shown
+
+
+def _settings() -> Iterator[str]:
+    kinds = get_type_hints(Settings)
+    for setting in dataclasses.fields(Settings):
+        spelled = f"`{flag(setting.name)}`" if setting.metadata["flag"] else ""
+        cells = (
+            f"`{setting.name}`",
+            spelled,
+            f"`POLLUX_{setting.name.upper()}`",
+            _kind(kinds[setting.name]),
+            _default(setting),
+        )
+        yield f"| {' | '.join(cells)} | {_cell(setting.metadata['help'])} |"
+
+
+def _kind(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(kind))
+    return TYPES.get(kind, "table of texts")
+
+
+def _default(setting: "dataclasses.Field[Any]") -> str:
+    match setting.default:
+        case dataclasses.MISSING:
+            return "[below](#default-aliases)" if setting.name == "aliases" else ""
+        case "":
+            return ""
+        case bool(value):
+            return f"`{str(value).lower()}`"
+        case float(value):
+            return f"`{value:g}`"
+        case value:
+            return f"`{value}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
