@@ -88,6 +88,15 @@ class Settings:
         "Other names of models, e.g. gpt-4o-mini = gemini-3.6-flash. They apply only where the upstream does not list the name "
         "itself. Your entries are added to the retired names; an empty value removes one.",
     )
+    thoughts: Literal["reasoning_content", "google"] = setting(
+        "reasoning_content",
+        "Form of thought summaries: reasoning_content, or Google's, between <thought> tags in the content. "
+        "The header x-pollux-thoughts chooses for one request.",
+    )
+    memory_days: float = setting(
+        7.0, "How long turns of the model are remembered, so that thought signatures survive clients that drop them."
+    )
+    memory_bytes_max: int = setting(268_435_456, "How much is remembered; the oldest turns go first. Some 50,000 turns.")
     cors_origins: str = setting(
         "*",
         "Origins of web pages that may call, separated by commas; * is any. None may while no key guards the server's key.",

@@ -19,6 +19,7 @@ from pollux.server.aliases import Aliases
 from pollux.server.exchange import CallerLeft, Exchange, Header, Receive, Scope, Send
 from pollux.server.limits import InFlight
 from pollux.server.logs import AccessLog
+from pollux.server.memory import open_memory
 from pollux.settings import Settings
 from pollux.upstream.client import GOOGLE, GeminiClient
 from pollux.upstream.http import AiohttpClient, HttpClient, Timeouts
@@ -70,6 +71,7 @@ class App:
             version=settings.api_version,
             user_agent=f"pollux/{pollux.__version__}",
         )
+        self.memory = open_memory(settings)
         self.aliases = Aliases(settings.aliases, self.client)
         self._access_log = AccessLog(settings.log_format) if settings.access_log else None
         self._answer_headers: tuple[Header, ...] = (
@@ -121,6 +123,7 @@ class App:
     async def close(self) -> None:
         """Close what is open; called once, when the server stops."""
         await self.client.close()
+        self.memory.close()
         if self._access_log is not None:
             self._access_log.flush()
 

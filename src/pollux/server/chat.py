@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pollux.errors import ApiError, InvalidRequest
 from pollux.server import bodies
+from pollux.server.asking import Asking
 from pollux.server.exchange import Exchange
+from pollux.server.memory import Keeper
 from pollux.server.streaming import Commitment, relay
 from pollux.translate import chat
 from pollux.translate.profiles import profile
-from pollux.translate.reader import ReplyReader
 from pollux.wire.openai.chat import ChatCompletionRequest
 
 if TYPE_CHECKING:
@@ -30,27 +32,53 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     headers = app.upstream_headers(exchange)
     exchange.watch()
     model = await app.aliases.resolve(request.model, caller, headers, exchange.notes)
-    native, notes = chat.to_gemini(request, profile(model))
-    exchange.notes += notes
-    native_body = _encode(native)
-    stamp = chat.Stamp("chatcmpl-" + secrets.token_hex(12), int(time.time()))
-    if request.stream:
-        form = chat.ChatChunks(stamp, request.model, usage=_usage_mode(request, each=usage_on_every_chunk))
-        await relay(
-            exchange,
-            lambda: app.client.stream_content(model, native_body, key=caller.upstream_key, headers=headers),
-            form,
-            Commitment(
-                exchange, commit_seconds=app.settings.commit_seconds, keep_alive_seconds=app.settings.keep_alive_seconds
-            ),
-        )
-        exchange.tokens = (form.usage.prompt_tokens, form.usage.completion_tokens)
-        return
-    reply = await app.client.generate_content(model, native_body, key=caller.upstream_key, headers=headers)
-    reader = ReplyReader()
-    completion = chat.completion([*reader.feed(reply), *reader.close()], stamp, request.model)
-    exchange.tokens = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
-    await exchange.answer(200, _encode(completion))
+    family = profile(model)
+    trail = chat.trail(request, family)
+    plan = chat.to_gemini(request, family, trail, app.memory.recall(caller.owner, trail))
+    exchange.notes += plan.notes
+    stamp = chat.Stamp(secrets.token_hex(12), int(time.time()))
+    telling = chat.ChatTelling(
+        stamp,
+        request.model,
+        usage=_usage_mode(request, each=usage_on_every_chunk),
+        toolbox=plan.toolbox,
+        thoughts=_thoughts_form(app, exchange),
+    )
+    asking = Asking(plan)
+    keeper = Keeper(app.memory, caller.owner, family.family, stamp.token, trail)
+    try:
+        if request.stream:
+            await relay(
+                exchange,
+                asking,
+                lambda: app.client.stream_content(model, asking.body, key=caller.upstream_key, headers=headers),
+                telling,
+                keeper,
+                Commitment(
+                    exchange, commit_seconds=app.settings.commit_seconds, keep_alive_seconds=app.settings.keep_alive_seconds
+                ),
+            )
+        else:
+            while True:
+                reader = asking.reader()
+                try:
+                    reply = await app.client.generate_content(model, asking.body, key=caller.upstream_key, headers=headers)
+                except ApiError as error:
+                    if asking.mends_error(error):
+                        continue
+                    raise
+                events = [*reader.feed(reply), *reader.close()]
+                if not asking.mends_end(reader):
+                    break
+                telling.spend(events)
+            for event in events:
+                telling.feed(event)
+            await keeper.keep_calls(reader, telling)
+            keeper.keep_answer(reader, telling)
+            await exchange.answer(200, _encode(telling.completion()))
+    finally:
+        exchange.notes += asking.notes
+        exchange.tokens = (telling.usage.prompt_tokens, telling.usage.completion_tokens)
 
 
 async def create_completion_bare(app: "App", exchange: Exchange) -> None:
@@ -62,3 +90,15 @@ def _usage_mode(request: ChatCompletionRequest, *, each: bool) -> chat.UsageMode
     if request.stream_options is None or not request.stream_options.include_usage:
         return "none"
     return "each" if each else "last"
+
+
+def _thoughts_form(app: "App", exchange: Exchange) -> chat.ThoughtsForm:
+    """Give the form of thought summaries: the header's, or the setting's."""
+    match exchange.headers.get(b"x-pollux-thoughts"):
+        case None:
+            return app.settings.thoughts
+        case b"google":
+            return "google"
+        case b"reasoning_content":
+            return "reasoning_content"
+    raise InvalidRequest("The header x-pollux-thoughts must be reasoning_content or google.", param="x-pollux-thoughts")

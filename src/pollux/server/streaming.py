@@ -8,34 +8,27 @@ The silence is watched by one timer, which is set again only when it goes off: a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from pollux.errors import ApiError, UpstreamFailed
 from pollux.server import failures
+from pollux.server.asking import Asking
 from pollux.server.exchange import EVENT_STREAM, Exchange
+from pollux.server.memory import Keeper
+from pollux.translate.chat import ChatTelling
 from pollux.translate.events import Event
 from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
 from pollux.wire import sse
+from pollux.wire.openai.chat import ChatCompletionChunk
 
 KEEP_ALIVE = sse.comment(b"keep-alive")
 
 STOPPING = UpstreamFailed("The server is stopping; ask again.", status=503, code="server_stopping")
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Form(Protocol):
-    """An OpenAI form that events are told in."""
-
-    def feed(self, event: Event) -> Sequence[msgspec.Struct]:
-        """Give the messages that an event makes."""
-
-    def close(self) -> Sequence[msgspec.Struct]:
-        """Give the last messages."""
 
 
 class Commitment:
@@ -84,34 +77,31 @@ class Commitment:
 
 
 async def relay(
-    exchange: Exchange, open_stream: Callable[[], Awaitable[ContentStream]], form: Form, commitment: Commitment
+    exchange: Exchange,
+    asking: Asking,
+    open_stream: Callable[[], Awaitable[ContentStream]],
+    telling: ChatTelling,
+    keeper: Keeper,
+    commitment: Commitment,
 ) -> None:
     """Stream an answer. Raises ApiError as long as the status is not sent; after that, errors go into the stream."""
     try:
-        async with await open_stream() as stream:
-            await commitment.commit()
-            reader = ReplyReader()
+        while True:
+            reader = asking.reader()
             try:
-                async for replies in stream.replies():
-                    data = b"".join(
-                        [
-                            sse.encode(_encode(message))
-                            for reply in replies
-                            for event in reader.feed(reply)
-                            for message in form.feed(event)
-                        ]
-                    )
-                    if data:
-                        await commitment.send(data)
-            except ApiError:
-                if not reader.complete:
-                    raise
-            if not reader.complete:
-                raise UpstreamFailed(
-                    "The Gemini API ended the stream before the answer was complete.", code="upstream_incomplete"
-                )
-            messages = [*(message for event in reader.close() for message in form.feed(event)), *form.close()]
-            await exchange.send(b"".join([sse.encode(_encode(message)) for message in messages]) + sse.DONE, more=False)
+                stream = await open_stream()
+            except ApiError as error:
+                if asking.mends_error(error):
+                    continue
+                raise
+            await commitment.commit()
+            held = await _tell(stream, reader, telling, keeper, commitment)
+            if not asking.mends_end(reader):
+                break
+            telling.spend(reader.close())
+        keeper.keep_answer(reader, telling)
+        messages = _fed(telling, [*held, *reader.close()]) + telling.close()
+        await exchange.send(_encoded(messages) + sse.DONE, more=False)
     except ApiError as error:
         if not commitment.committed:
             raise
@@ -122,3 +112,43 @@ async def relay(
         raise
     finally:
         commitment.close()
+
+
+async def _tell(
+    stream: ContentStream, reader: ReplyReader, telling: ChatTelling, keeper: Keeper, commitment: Commitment
+) -> list[Event]:
+    """Tell one native stream as it comes. What comes before the first content is held back, since a repair may follow.
+
+    Gives what is still held at the end. Raises ApiError when the stream fails or ends before the answer is complete.
+    """
+    held: list[Event] = []
+    calls = 0
+    async with stream:
+        try:
+            async for replies in stream.replies():
+                events = [event for reply in replies for event in reader.feed(reply)]
+                if not reader.said:
+                    held += events
+                    continue
+                if held:
+                    events, held = held + events, []
+                messages = _fed(telling, events)
+                if reader.calls != calls:
+                    calls = reader.calls
+                    await keeper.keep_calls(reader, telling)
+                if messages:
+                    await commitment.send(_encoded(messages))
+        except ApiError:
+            if not reader.complete:
+                raise
+    if not reader.complete:
+        raise UpstreamFailed("The Gemini API ended the stream before the answer was complete.", code="upstream_incomplete")
+    return held
+
+
+def _fed(telling: ChatTelling, events: list[Event]) -> list[ChatCompletionChunk]:
+    return [message for event in events for message in telling.feed(event)]
+
+
+def _encoded(messages: list[ChatCompletionChunk]) -> bytes:
+    return b"".join([sse.encode(_encode(message)) for message in messages])

@@ -426,8 +426,8 @@ def _answer_call(call: _Call) -> wire.AnswerToolCall:
 class ChatTelling:
     """Tells the events of one request's replies: as chunks, event by event, or at the end as one whole answer.
 
-    Every choice begins with one role delta, and ends with one chunk that holds what is known only at the end. Folding the chunks
-    gives the whole answer. `model` is echoed as it was asked for.
+    Every choice begins with one role delta, and ends with one chunk that holds what is known only at the end. Folding the
+    chunks gives the whole answer. `model` is echoed as it was asked for.
 
     Source: OpenAI API, The chat completion object, The chat completion chunk object.
     Loses: nothing; what has no place there stands in `extra_content.google`.
@@ -466,7 +466,7 @@ class ChatTelling:
             case Blocked():
                 candidate = 0
             case _:
-                candidate = event.candidate
+                candidate = event.candidate  # type: ignore[attr-defined] # all other events have it
         telling = self.tellings.get(candidate)
         chunks = []
         if telling is None:
@@ -476,6 +476,12 @@ class ChatTelling:
         if delta is not None:
             chunks.append(self._with(candidate, delta))
         return chunks
+
+    def spend(self, events: list[Event]) -> None:
+        """Count the tokens of a native call whose answer is not told."""
+        for event in events:
+            if isinstance(event, Usage):
+                self._spend(event)
 
     def close(self) -> list[wire.ChatCompletionChunk]:
         """Give the last chunk of every choice, and the usage where it was asked for."""

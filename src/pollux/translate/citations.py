@@ -1,8 +1,8 @@
 """Citations and grounding → `annotations`.
 
-Gemini's offsets count UTF-8 bytes within one part; OpenAI's count characters of the final content. An omitted start is 0. A segment
-brings its own text, so every offset is checked against it: the part that it names, the whole content, then a search for the text. A
-segment that is nowhere gives no annotation; the native metadata survives in `extra_content` all the same.
+Gemini's offsets count UTF-8 bytes within one part; OpenAI's count characters of the final content. An omitted start is 0. A
+segment brings its own text, so every offset is checked against it: the part that it names, the whole content, then a search
+for the text. A segment that is nowhere gives no annotation; the native metadata survives in `extra_content` all the same.
 
 Source: OpenAI API, annotations, url_citation; Gemini API, groundingMetadata, citationMetadata; recorded answers.
 """

@@ -87,6 +87,9 @@ REASON: dict[str, Meaning] = {
 }
 """Meaning of an ErrorInfo reason, which outranks the status."""
 
+SIGNATURE_REFUSED = "thought_signature_refused"
+"""Code of the error that a repair can mend: a thought signature is missing, or not of this model."""
+
 PATTERNS: tuple[tuple[str, Meaning], ...] = (
     (
         r"input token count( \(\d+\))? exceeds the maximum number of tokens",
@@ -100,6 +103,10 @@ PATTERNS: tuple[tuple[str, Meaning], ...] = (
     (
         r"Multiple candidates is not enabled|Only one candidate can be specified|multiple candidate generations",
         Meaning(InvalidRequest, 400, "invalid_request_error", "unsupported_value", "n"),
+    ),
+    (
+        r"[Tt]hought[_ ]signature",
+        Meaning(InvalidRequest, 400, "invalid_request_error", SIGNATURE_REFUSED, "messages"),
     ),
     (
         r"Penalty is not enabled",

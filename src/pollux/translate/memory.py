@@ -7,9 +7,9 @@ parts, under keys that the next request can find it by:
 - the **trail key** is a hash of the conversation up to and including the turn: who spoke, the texts, the calls with their
   arguments; not the ids, which some frameworks replace.
 
-Where the turns are kept, for how long and for whom is not known here: `trail` says which keys to look up, and what was found comes
-in as an argument. A remembered turn is used only if it says what the client's message says, so that a client may edit history; and
-its signatures only for the model family that made them.
+Where the turns are kept, for how long and for whom is not known here: `trail` says which keys to look up, and what was
+found comes in as an argument. A remembered turn is used only if it says what the client's message says, so that a client
+may edit history; and its signatures only for the model family that made them.
 """
 
 import hashlib
@@ -27,7 +27,8 @@ CALL_ID = re.compile(r"call_([0-9a-f]{24}[0-9a-z])[0-9a-z]{2}")
 """Our tool-call ids: `call_`, 96 random bits and the candidate (together the call key), and the call's index."""
 
 DUMMY_SIGNATURE = "skip_thought_signature_validator"
-"""What stands for a signature that is lost. Source: Gemini API, Thought signatures; the service accepts it, at a loss of quality."""
+"""What stands for a signature that is lost. Source: Gemini API, Thought signatures; the service accepts it, at a loss of
+quality."""
 
 THOUGHT_OPEN, THOUGHT_CLOSE = "<thought>", "</thought>"
 """The tags around a thought summary in Google's form of the answer."""

@@ -1,9 +1,9 @@
 """The conversation: OpenAI's messages → Gemini's contents and system instruction.
 
-Tool results are the delicate part. Gemini wants the results of one step in one content, right after the calls, in the order of the
-calls, as many as there were calls. OpenAI's callers send them in any order, with other messages between, or not at all. So each call
-looks for its result by id (by order where ids are empty, by name for the old functions); a call without a result gets one that says
-so; a result without a call becomes a text of the user. Both are noted.
+Tool results are the delicate part. Gemini wants the results of one step in one content, right after the calls, in the order
+of the calls, as many as there were calls. OpenAI's callers send them in any order, with other messages between, or not at
+all. So each call looks for its result by id (by order where ids are empty, by name for the old functions); a call without a
+result gets one that says so; a result without a call becomes a text of the user. Both are noted.
 """
 
 from collections import deque

@@ -1,8 +1,9 @@
 """Streamed arguments: `partialArgs` → pieces of one JSON text.
 
-The backend names a place (`$.recipe.steps[0].text`) and gives a value for it, strings in pieces. Places come in the order of the
-document, so the text can be written as they come: containers that the next place is not inside are closed, new ones opened. A place
-that goes back into a closed container cannot be written any more; that is an error, since what was sent cannot be taken back.
+The backend names a place (`$.recipe.steps[0].text`) and gives a value for it, strings in pieces. Places come in the order
+of the document, so the text can be written as they come: containers that the next place is not inside are closed, new ones
+opened. A place that goes back into a closed container cannot be written any more; that is an error, since what was sent
+cannot be taken back.
 
 Source: Gemini API (Vertex), streamFunctionCallArguments; recorded streams.
 """

@@ -64,10 +64,11 @@ CUTS = frozenset({"MAX_TOKENS", "CONTINUATION"})
 class ReplyReader:
     """Reads the replies to one request. `single_call`: of the calls of a turn only the first counts."""
 
-    __slots__ = ("_model_status", "_started", "_usage", "_writers", "blocked", "finished", "recorder", "said")
+    __slots__ = ("_model_status", "_started", "_usage", "_writers", "blocked", "calls", "finished", "recorder", "said")
 
     def __init__(self, *, single_call: bool = False) -> None:
         self.recorder = TurnRecorder(single_call=single_call)
+        self.calls = 0  # calls that have begun
         self.said = False  # whether anything of an answer came: a text, a thought, a call, a part of another kind
         self._writers: dict[int, ArgumentsWriter] = {}  # of calls whose arguments are coming
         self._started = False
@@ -147,12 +148,13 @@ class ReplyReader:
     def _call(self, call: FunctionCall, signature: str | None, candidate: int, events: list[Event]) -> None:
         """Read a call: whole, or a piece of one whose arguments are streamed.
 
-        A streamed one begins with its name and `willContinue`, goes on with partial arguments, and ends with an empty call, with
-        the next call, or with the candidate.
+        A streamed one begins with its name and `willContinue`, goes on with partial arguments, and ends with an empty call,
+        with the next call, or with the candidate.
         """
         self.said = True
         writer = self._writers.get(candidate)
         if call.name is not None:
+            self.calls += 1
             self._end_call(candidate, events)
             if call.will_continue or call.partial_args:
                 writer = self._writers[candidate] = ArgumentsWriter()

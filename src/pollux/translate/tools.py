@@ -1,7 +1,7 @@
 """Tools: declarations, tool_choice, names, call ids.
 
-Names: Gemini takes letters, digits, `_ : . -`, at most 128, and no digit at the head. Another name is written as one that it takes,
-with a hash of the true name at its end, so that the same name is always written the same, in every turn.
+Names: Gemini takes letters, digits, `_ : . -`, at most 128, and no digit at the head. Another name is written as one that
+it takes, with a hash of the true name at its end, so that the same name is always written the same, in every turn.
 """
 
 import hashlib
@@ -142,7 +142,7 @@ class _Box:
                 self.google(tool, path)
             case kind:
                 raise InvalidRequest(
-                    f"{path}.type must be function, custom, or one of Google's tools ({', '.join(GOOGLE_TOOLS)}); it is {kind!r}.",
+                    f"{path}.type must be function, custom, or one of {', '.join(GOOGLE_TOOLS)}; it is {str(kind)[:40]!r}.",
                     param=f"{path}.type",
                 )
 
@@ -206,10 +206,10 @@ class _Box:
         self._google.setdefault("googleSearch", {})
 
     def native(self) -> list[dict[str, Any]]:
-        """Give the native tools: the functions in one, each of Google's in its own. Raises Unsupported for a mix that is none."""
+        """Give the native tools: the functions in one, each of Google's in its own. Raises Unsupported for an impossible mix."""
         if self._declarations and self._google and not self._profile.mixes_tools:
             raise Unsupported(
-                f"Models of {self._profile.family} cannot use {', '.join(self._google)} beside functions; Gemini 3 and later can.",
+                f"{self._profile.family} models cannot use {', '.join(self._google)} beside functions; Gemini 3 and later can.",
                 param="tools",
                 code="unsupported_value",
             )
@@ -246,7 +246,7 @@ def _choice(request: ChatCompletionRequest, strict: bool, names: set[str]) -> Fu
         case {"name": str(name)} if param == "function_call":
             return _only("ANY", [name], names, param)
         case {"type": "allowed_tools", "allowed_tools": {"mode": "auto" | "required" as mode, "tools": list(tools)}}:
-            allowed = [name for tool in tools if (name := _allowed_name(tool)) is not None]
+            allowed = [allowed_name for tool in tools if (allowed_name := _allowed_name(tool)) is not None]
             return _only("ANY" if mode == "required" else "VALIDATED", allowed, names, f"{param}.allowed_tools.tools")
         case other:
             raise InvalidRequest(

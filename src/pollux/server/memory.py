@@ -1,0 +1,98 @@
+"""The memory of earlier turns: which keys to ask the store for, and when a turn is kept.
+
+A turn with calls is kept before the ids of its calls are sent. Everything else of it is kept at the end, in passing.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+
+import msgspec
+
+from pollux.settings import Settings
+from pollux.store.turns import SqliteTurnStore, TurnStore
+from pollux.translate.chat import ChatTelling
+from pollux.translate.memory import Trail, Turn, call_key, decode_turn
+from pollux.translate.reader import ReplyReader
+
+log = logging.getLogger("pollux.server")
+
+
+class Memory:
+    """Remembers turns for their owners."""
+
+    def __init__(self, store: TurnStore) -> None:
+        self._store = store
+
+    def recall(self, owner: str, trail: Trail | None) -> dict[str, Turn]:
+        """Give what is remembered of a conversation."""
+        if trail is None or not trail.keys:
+            return {}
+        turns: dict[str, Turn] = {}
+        for key, encoded in self._store.get(owner, trail.wanted()).items():
+            try:
+                turns[key] = decode_turn(encoded)
+            except msgspec.DecodeError:
+                log.warning("A remembered turn cannot be read; it was kept by another version.")
+        return turns
+
+    async def keep(self, owner: str, turns: Mapping[str, bytes]) -> None:
+        """Keep turns; returns when they are kept."""
+        await self._store.put(owner, turns)
+
+    def keep_soon(self, owner: str, turns: Mapping[str, bytes]) -> None:
+        """Keep turns within a moment."""
+        self._store.put_soon(owner, turns)
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        self._store.close()
+
+
+class Keeper:
+    """Keeps the turns of one answer. `trail` is None for families without signatures: then there is nothing to keep."""
+
+    __slots__ = ("_family", "_memory", "_owner", "_token", "_trail")
+
+    def __init__(self, memory: Memory, owner: str, family: str, token: str, trail: Trail | None) -> None:
+        self._memory = memory
+        self._owner = owner
+        self._family = family
+        self._token = token
+        self._trail = trail
+
+    async def keep_calls(self, reader: ReplyReader, telling: ChatTelling) -> None:
+        """Keep the turns so far under their calls' key; to be awaited before the calls' ids are sent."""
+        if self._trail is None:
+            return
+        kept = {
+            call_key(self._token, candidate): turn
+            for candidate, turn in reader.recorder.turns(self._family).items()
+            if candidate in telling.tellings and telling.tellings[candidate].calls
+        }
+        if kept:
+            await self._memory.keep(self._owner, kept)
+
+    def keep_answer(self, reader: ReplyReader, telling: ChatTelling) -> None:
+        """Keep the whole turns, under the trail's key and, where there are calls, again under theirs."""
+        if self._trail is None:
+            return
+        kept: dict[str, bytes] = {}
+        for candidate, turn in reader.recorder.turns(self._family).items():
+            told = telling.tellings.get(candidate)
+            if told is not None:
+                kept[self._trail.answer_key(told.text, told.calls)] = turn
+                if told.calls:
+                    kept[call_key(self._token, candidate)] = turn
+        if kept:
+            self._memory.keep_soon(self._owner, kept)
+
+
+def open_memory(settings: Settings) -> Memory:
+    """Open the memory in the data folder; where that cannot be written, in this process alone, with a warning."""
+    days, bytes_max = settings.memory_days, settings.memory_bytes_max
+    try:
+        return Memory(SqliteTurnStore(settings.data_path / "turns.sqlite3", days=days, bytes_max=bytes_max))
+    except (OSError, sqlite3.Error) as error:
+        log.warning("The folder %s cannot be used (%s): thought signatures are kept in memory only.", settings.data_path, error)
+        return Memory(SqliteTurnStore(None, days=days, bytes_max=bytes_max))

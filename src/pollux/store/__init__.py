@@ -1,0 +1,1 @@
+"""What Gemini does not keep for us. It knows nothing of the upstream."""
