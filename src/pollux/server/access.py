@@ -31,6 +31,7 @@ class Caller:
 
     owner: str
     upstream_key: str
+    spends_server_key: bool = False
 
 
 class Access:
@@ -46,7 +47,7 @@ class Access:
         """Give the caller of a request. Raises Unauthenticated or PermissionDenied."""
         if self._settings.local_only:
             refuse_web_pages(headers)
-            return Caller("local", self._settings.gemini_api_key)
+            return Caller("local", self._settings.gemini_api_key, spends_server_key=True)
         key = _key(headers, query)
         known = self._known.get(key)
         if known is None:
@@ -71,7 +72,9 @@ class Access:
             owner = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()[:32]
         if settings.upstream == "emulator":
             return Caller(owner, f"emulator-{owner}")
-        return Caller(owner, settings.gemini_api_key or key)
+        if settings.spends_server_key:
+            return Caller(owner, settings.gemini_api_key, spends_server_key=True)
+        return Caller(owner, key)
 
 
 def refuse_web_pages(headers: Mapping[bytes, bytes]) -> None:

@@ -96,10 +96,7 @@ class App:
 
     async def body(self, exchange: Exchange) -> bytes:
         """Read the body; its bytes count as held until the exchange ends. Raises TooLarge or Overloaded."""
-        body = await exchange.body(self.settings.body_bytes_max)
-        self.in_flight.hold(len(body))
-        exchange.held_bytes = len(body)
-        return body
+        return await exchange.body(self.settings.body_bytes_max, self.in_flight.hold)
 
     def upstream_headers(self, exchange: Exchange) -> Mapping[str, str]:
         """Give the caller's headers that go upstream: those for the emulator, and only to it."""
@@ -130,7 +127,7 @@ class App:
                 if not await self._cors.answered(exchange):
                     await self._route(exchange)
             except ApiError as error:
-                await failures.answer(exchange, failures.blame(error, self.settings))
+                await failures.answer(exchange, failures.blame(exchange, error))
             except CallerLeft:
                 exchange.left = True
             except asyncio.CancelledError:
