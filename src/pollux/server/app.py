@@ -51,7 +51,7 @@ FAULT_HEADERS = b"x-emulator-"
 """Headers that ask the emulator for faults and scripted answers; they go nowhere else."""
 
 UPSTREAM_CHECK_SECONDS = 5.0
-"""How long the answer to "can the upstream be reached?" is kept; probes come every few seconds."""
+"""How long the answer to "can the upstream be reached?" may take, and is kept; probes come every few seconds."""
 
 _SLASHES = re.compile(r"/{2,}")
 
@@ -77,6 +77,7 @@ class App:
         )
         self._cors = cors.Cors(settings)
         self._reachable: tuple[float, bool] | None = None
+        self._reaching = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -109,11 +110,16 @@ class App:
         }
 
     async def upstream_reachable(self) -> bool:
-        """Say whether the upstream answers at all, whatever it answers; kept for some seconds."""
-        now = time.monotonic()
-        if self._reachable is None or now - self._reachable[0] > UPSTREAM_CHECK_SECONDS:
-            self._reachable = (now, await self.client.reachable())
-        return self._reachable[1]
+        """Say whether the upstream answers at all, whatever it answers; asked by one at a time, and kept for some seconds."""
+        async with self._reaching:
+            now = time.monotonic()
+            if self._reachable is None or now - self._reachable[0] > UPSTREAM_CHECK_SECONDS:
+                try:
+                    reachable = await asyncio.wait_for(self.client.reachable(), UPSTREAM_CHECK_SECONDS)
+                except TimeoutError:
+                    reachable = False
+                self._reachable = (time.monotonic(), reachable)
+            return self._reachable[1]
 
     async def close(self) -> None:
         """Close what is open; called once, when the server stops."""
