@@ -88,6 +88,7 @@ class AppServer(Server):
             with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
                 runner.run(self._serve([listener]))
         except SystemExit:  # uvicorn's answer to an app that does not start; it has logged why
+            logging.getLogger("pollux.server").error("The app did not start.")  # noqa: TRY400 - the trace is there already
             return 1
         return self.exit_code
 
