@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import pollux
 from pollux.errors import ApiError, MethodNotAllowed, NotFound
@@ -46,6 +47,9 @@ OTHER_ROUTES: dict[str, dict[str, Handler]] = {
 }
 ROUTES = OTHER_ROUTES | {base + path: handlers for base in OPENAI_BASES for path, handlers in OPENAI_ROUTES.items()}
 ITEMS = {base + path: handlers for base in OPENAI_BASES for path, handlers in OPENAI_ITEMS.items()}
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Upstreams that no proxy can reach, whatever the environment says."""
 
 FAULT_HEADERS = b"x-emulator-"
 """Headers that ask the emulator for faults and scripted answers; they go nowhere else."""
@@ -210,4 +214,5 @@ def _http_client(settings: Settings) -> HttpClient:
             total_seconds=settings.total_seconds,
         ),
         body_bytes_max=settings.reply_bytes_max,
+        proxy_from_environment=urlsplit(settings.upstream_url).hostname not in LOOPBACK,
     )
