@@ -1,5 +1,6 @@
 """What a process has used: CPU and memory of it, its threads and its children, read from /proc."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def cpu_ns(pid: int) -> int:
     A thread or child that has ended no longer counts, so the servers measured must keep theirs.
     """
     return sum(int((_read(task / "schedstat") or "0").split()[0]) for member in family(pid) for task in _tasks(member))
+
+
+def machine_ns() -> int:
+    """CPU time that the whole machine has been busy so far, in nanoseconds, in ticks of ten milliseconds."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, _read(PROC / "stat").partition("\n")[0].split()[1:])
+    return (user + nice + system + irq + softirq + steal) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int) -> Memory:

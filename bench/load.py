@@ -15,7 +15,7 @@ import uvloop
 
 from bench.answers import Language, WrongAnswerError, check_stream, check_whole
 from bench.bodies import STREAMS, native_request, openai_request
-from bench.cpu import cpu_ns
+from bench.cpu import cpu_ns, machine_ns
 
 _STAMP = re.compile(rb"@(\d{19})@")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
@@ -46,6 +46,8 @@ class Seen(msgspec.Struct):
     events: int
     seconds: float
     cpu_ns: dict[str, int]
+    machine_ns: int
+    """CPU of the whole machine in that time, of those above and of everybody else."""
     latency_ns: list[int]
     """From the request sent to the answer read, sorted, of whole answers."""
     delay_ns: list[int]
@@ -194,15 +196,16 @@ async def run(job: Job) -> Seen:
                 await _play(callers, Phase(job.language, job.warm_up_plays or job.plays, job.warm_up, 1.0))
             phase = Phase(job.language, job.plays, job.count, job.scale)
             before = {name: cpu_ns(pid) for name, pid in job.watch.items()}
-            own, started = time.process_time_ns(), time.perf_counter()
+            machine, own, started = machine_ns(), time.process_time_ns(), time.perf_counter()
             await _play(callers, phase)
             seconds, own = time.perf_counter() - started, time.process_time_ns() - own
-            used = {name: cpu_ns(pid) - before[name] for name, pid in job.watch.items()}
+            used = {name: cpu_ns(pid) - before[name] for name, pid in job.watch.items()} | {"load": own}
+            machine = machine_ns() - machine
         finally:
             for caller in callers:
                 caller.close()
         phase.check(job.language)
-    return Seen(phase.requests, phase.events, seconds, used | {"load": own}, sorted(phase.latency_ns), sorted(phase.delay_ns))
+    return Seen(phase.requests, phase.events, seconds, used, machine, sorted(phase.latency_ns), sorted(phase.delay_ns))
 
 
 async def _play(callers: list[Caller], phase: Phase) -> None:

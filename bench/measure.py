@@ -34,6 +34,8 @@ class CpuRun:
     load_us: float
     units: int
     seconds: float
+    others_cores: float
+    """Cores that other programs of the machine kept busy meanwhile: they share caches and cores with what is measured."""
     delay_p50_ms: float | None
     delay_p99_ms: float | None
     memory_bytes: int
@@ -70,6 +72,7 @@ def cpu_run(case: Case, target: Running, mock_pid: int, *, quick: bool) -> CpuRu
         load_us=seen.cpu_ns["load"] / units / 1000,
         units=units,
         seconds=seen.seconds,
+        others_cores=max(0.0, (seen.machine_ns - sum(seen.cpu_ns.values())) / 1e9 / seen.seconds),
         delay_p50_ms=percentile(seen.delay_ns, 50) / 1e6 if paced else None,
         delay_p99_ms=percentile(seen.delay_ns, 99) / 1e6 if paced else None,
         memory_bytes=memory(target.pid).now,

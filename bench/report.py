@@ -13,6 +13,8 @@ _TARGET_IDLE_MB = 70
 _TARGET_START_SECONDS = 1.0
 _HELPER_SHARE_MAX = 0.8
 """The mock and the load generator must each cost less than this share of the server's CPU."""
+_OTHERS_CORES_MAX = 0.2
+"""More than this, and the figures are those of a busy machine."""
 
 
 def print_report(results: Results, cases: Sequence[Case]) -> None:
@@ -67,11 +69,16 @@ def _helpers(results: Results, measured: Sequence[Case]) -> str:
             str(spread([run.load_us for run in runs])),
             str(runs[0].units),
             number(spread([run.seconds for run in runs]).middle),
+            number(spread([run.others_cores for run in runs]).middle),
         ]
         for case in measured
         for name, runs in results.cpu[case.name].items()
     ]
-    return table(["CPU of all three", "server us", "mock us", "load us", "units", "seconds"], rows) if rows else ""
+    return (
+        table(["CPU of all three", "server us", "mock us", "load us", "units", "seconds", "others, cores"], rows)
+        if rows
+        else ""
+    )
 
 
 def _delays(results: Results, measured: Sequence[Case]) -> str:
@@ -131,7 +138,13 @@ def _start(results: Results) -> str:
 
 
 def _warnings(results: Results, measured: Sequence[Case]) -> Iterator[str]:
-    """Where the helpers cost so much that they may shape the figure of ours."""
+    """Where the helpers, or other programs, cost so much that they may shape the figures."""
+    busy = [run.others_cores for case in measured for runs in results.cpu[case.name].values() for run in runs]
+    if busy and spread(busy).middle > _OTHERS_CORES_MAX:
+        yield (
+            f"Warning: other programs kept {spread(busy).middle:.1f} cores busy. That makes our microseconds larger, "
+            "those of nginx rather smaller, and the ratio worse than it is on a quiet machine."
+        )
     for case in measured:
         for name, runs in results.cpu[case.name].items():
             server = _server_us(runs).middle

@@ -44,6 +44,7 @@ def test_the_mock_answers_what_the_load_generator_expects(mock: tuple[int, int])
     assert len(seen.delay_ns) == 10 * 3
     assert seen.cpu_ns["mock"] > 0
     assert seen.cpu_ns["load"] > 0
+    assert seen.machine_ns >= 0
 
 
 def test_the_load_generator_is_a_program_of_its_own(mock: tuple[int, int]) -> None:
@@ -153,8 +154,8 @@ def test_nginx_passes_through_over_tls(tmp_path: Path) -> None:
 
 def test_the_table_prints(capsys: pytest.CaptureFixture[str]) -> None:
     """Ratios, targets and warnings of made-up figures."""
-    ours = CpuRun(200.0, 190.0, 20.0, 100, 1.0, 0.5, 1.5, 40_000_000)
-    nginx = CpuRun(20.0, 15.0, 20.0, 100, 1.0, 0.1, 0.2, 5_000_000)
+    ours = CpuRun(200.0, 190.0, 20.0, 100, 1.0, 0.6, 0.5, 1.5, 40_000_000)
+    nginx = CpuRun(20.0, 15.0, 20.0, 100, 1.0, 0.6, 0.1, 0.2, 5_000_000)
     runs = {"ours": [ours, ours], "nginx": [nginx, nginx]}
     results = Results(
         cpu={"whole": runs, "recorded": runs}, latency={"direct": [LatencyRun(50, 90)], "ours": [LatencyRun(350, 500)]}
@@ -168,11 +169,12 @@ def test_the_table_prints(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert "0.50 (0.40-0.60)" in printed
     assert "Warning: in 'whole chat request' the mock costs 190 us beside 200 us of the server." in printed
+    assert "Warning: other programs kept 0.6 cores busy." in printed
 
 
 def test_without_nginx_there_is_no_ratio(capsys: pytest.CaptureFixture[str]) -> None:
     """The table says so instead of failing."""
-    results = Results(cpu={"whole": {"ours": [CpuRun(200.0, 10.0, 20.0, 100, 1.0, None, None, 1)]}}, notes=[NGINX.missing])
+    results = Results(cpu={"whole": {"ours": [CpuRun(200.0, 10.0, 20.0, 100, 1.0, 0.0, None, None, 1)]}}, notes=[NGINX.missing])
     print_report(results, cases(100))
 
     assert "nginx is not installed" in capsys.readouterr().out

@@ -53,7 +53,7 @@ async def test_the_events_of_a_stream_add_up_to_the_whole_answer(model: str) -> 
     assert events[-1]["usageMetadata"] == whole["usageMetadata"]
     assert {event["responseId"] for event in events} == {whole["responseId"]}
     assert [event["candidates"][0].get("finishReason") for event in events] == [None] * (len(events) - 1) + ["STOP"]
-    thoughts = [p["text"] for e in events for p in e["candidates"][0]["content"]["parts"] if p.get("thought")]
+    thoughts = [p["text"] for e in events for p in e["candidates"][0]["content"].get("parts", []) if p.get("thought")]
     assert "".join(thoughts) == "".join(p["text"] for p in whole["candidates"][0]["content"]["parts"] if p.get("thought"))
 
 
@@ -69,13 +69,16 @@ async def test_gemini_3_ends_with_an_empty_signed_text() -> None:
 
 
 @pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.5-flash-lite"])
-async def test_gemini_2_5_ends_with_its_last_text(model: str) -> None:
-    """Recorded; it signs no text."""
-    events = (await call(Emulator(), f"{BETA}{model}:streamGenerateContent?alt=sse", say("write 100 words"))).events
+async def test_gemini_2_5_ends_with_its_last_text_or_without_parts(model: str) -> None:
+    """Recorded: mostly the first; it signs no text."""
+    endings = []
+    for number in range(60):
+        body = say(f"write 100 words about {number}")
+        events = (await call(Emulator(), f"{BETA}{model}:streamGenerateContent?alt=sse", body)).events
+        endings.append("parts" in events[-1]["candidates"][0]["content"])
+        assert "thoughtSignature" not in msgspec.json.encode(events).decode()
 
-    assert len(events) > 1
-    assert events[-1]["candidates"][0]["content"]["parts"][0]["text"]
-    assert "thoughtSignature" not in msgspec.json.encode(events).decode()
+    assert 45 < endings.count(True) < 60
 
 
 @pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3.6-flash"])

@@ -7,6 +7,10 @@ import pytest
 from pollux.emulator import Emulator
 from tests.emulator.in_process import KEY, PATH, STREAM, call, config, say
 
+TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
+
+STRUCT = "type.googleapis.com/google.protobuf.Struct"
+
 UNKNOWN = "Invalid JSON payload received. Unknown name "
 
 
@@ -46,18 +50,17 @@ SHAPES: list[tuple[Any, str, str]] = [
     (
         config(thinkingConfig={"thinkingLevel": "deep"}),
         "generation_config.thinking_config.thinking_level",
-        "Invalid value at 'generation_config.thinking_config.thinking_level' "
-        '(type.googleapis.com/google.ai.generativelanguage.v1beta.ThinkingConfig.ThinkingLevel), "deep"',
+        f"Invalid value at 'generation_config.thinking_config.thinking_level' ({TYPES}ThinkingConfig.ThinkingLevel), \"deep\"",
     ),
     (
         {"contents": "Hello"},
         "contents[0]",
-        "Invalid value at 'contents[0]' (type.googleapis.com/google.ai.generativelanguage.v1beta.Content), \"Hello\"",
+        f"Invalid value at 'contents[0]' ({TYPES}Content), \"Hello\"",
     ),
     (
         say(systemInstruction="Be brief."),
         "system_instruction",
-        "Invalid value at 'system_instruction' (type.googleapis.com/google.ai.generativelanguage.v1beta.Content), \"Be brief.\"",
+        f"Invalid value at 'system_instruction' ({TYPES}Content), \"Be brief.\"",
     ),
     (
         say(systemInstruction=[]),
@@ -87,8 +90,7 @@ SHAPES: list[tuple[Any, str, str]] = [
     (
         part(functionResponse={"name": "f", "response": "text"}),
         "contents[0].parts[0].function_response.response",
-        "Invalid value at 'contents[0].parts[0].function_response.response' "
-        '(type.googleapis.com/google.protobuf.Struct), "text"',
+        f"Invalid value at 'contents[0].parts[0].function_response.response' ({STRUCT}), \"text\"",
     ),
     (say(labels=5), "labels", "Invalid value at 'labels' (type.googleapis.com/Map), 5"),
     (say(store="yes"), "store", "Invalid value at 'store' (TYPE_BOOL), \"yes\""),
@@ -118,7 +120,7 @@ async def test_wrong_shapes_are_refused_in_the_parsers_words(body: Any, field: s
 async def test_all_wrong_fields_are_told_at_once_but_not_endlessly() -> None:
     """One line and one violation each, at most a hundred."""
     two = await call(Emulator(), PATH, say(a=1, b=2))
-    many = await call(Emulator(), PATH, say(**{f"f{number}": 1 for number in range(5000)}))
+    many = await call(Emulator(), PATH, {**say(), **{f"f{number}": 1 for number in range(5000)}})
 
     assert two.message.count("\n") == 1
     assert len(two.json["error"]["details"][0]["fieldViolations"]) == 2
@@ -160,8 +162,10 @@ MEANINGS: list[tuple[str, Any, str]] = [
     (
         "gemini-2.5-flash",
         config(responseMimeType="image/png"),
-        "* GenerateContentRequest.generation_config.response_mime_type: allowed mimetypes are `text/plain`, `application/json`, "
-        "`application/xml`, `application/yaml` and `text/x.enum`.\n",
+        (
+            "* GenerateContentRequest.generation_config.response_mime_type: allowed mimetypes are `text/plain`, "
+            "`application/json`, `application/xml`, `application/yaml` and `text/x.enum`.\n"
+        ),
     ),
 ]  # fmt: skip
 

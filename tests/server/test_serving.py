@@ -25,6 +25,7 @@ from tests.server.tiny import TinyApp
 from tests.serving import running, running_server
 
 SCRIPT = Path(__file__).with_name("tiny.py")
+LINUX = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for child processes under /proc")
 
 
 class Served:
@@ -196,6 +197,7 @@ def test_a_dead_worker_is_replaced_and_named_in_one_line() -> None:
         assert re.fullmatch(r"\S+ WARNING Worker \d+ died \(exit code 7\) and is replaced\.\n", server.log())
 
 
+@LINUX
 def test_a_group_wide_signal_is_one_signal_for_the_workers() -> None:
     """Service managers signal every process of the group: the workers still let their streams finish."""
     with served("--workers", "2", shutdown_grace_seconds="0.2") as server:
@@ -209,6 +211,7 @@ def test_a_group_wide_signal_is_one_signal_for_the_workers() -> None:
         assert code == 0
 
 
+@LINUX
 def test_workers_stop_when_their_parent_is_killed() -> None:
     """No worker stays behind on the port."""
     with served("--workers", "2") as server:
@@ -221,6 +224,20 @@ def test_workers_stop_when_their_parent_is_killed() -> None:
 
         assert len(workers) >= 2
         assert not any(is_running(pid) for pid in workers)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_app_that_does_not_start_ends_the_server(workers: str) -> None:
+    """With exit code 1 and a reason, and not again and again."""
+    environment = dict(os.environ) | {"TINY_FAILS": "1", "PYTHONPATH": os.pathsep.join(["src", "."])}
+    command = [sys.executable, str(SCRIPT), "--workers", workers]
+    done = subprocess.run(
+        command, env=environment, cwd=SCRIPT.parents[2], capture_output=True, text=True, timeout=20, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "did not start" in done.stderr
 
 
 def test_the_log_is_lines_of_json_when_it_shall_be() -> None:

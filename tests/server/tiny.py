@@ -63,6 +63,8 @@ class TinyApp:
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     """Start and stop."""
     await receive()
+    if os.environ.get("TINY_FAILS"):
+        raise RuntimeError
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})

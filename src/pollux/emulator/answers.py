@@ -87,13 +87,19 @@ def _settings(request: dict[str, Any], model: Model) -> str:
     for name, value in config.items():
         if name in SAMPLING and not model.family.samples:
             told.append(f"{name} {value} (ignored by this model)")
+        elif name == "stopSequences":
+            told.append(_counted(len(value), "stop sequence"))  # quoting one would stop this very answer
         elif name not in QUIET:
-            told.append(f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+            told.append(f"{name} {value}")
     told += [f"{name} {value}" for name, value in config.get("thinkingConfig", {}).items()]
     told += [f"{name} {request[name]}" for name in ("serviceTier", "store") if name in request]
     if request.get("safetySettings"):
-        told.append(f"{len(request['safetySettings'])} safety settings")
+        told.append(_counted(len(request["safetySettings"]), "safety setting"))
     return f"Settings: {'; '.join(told)}." if told else "No settings were given."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _quote(text: str, chars_max: int = QUOTE_CHARS_MAX) -> str:

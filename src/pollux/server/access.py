@@ -4,8 +4,10 @@ Two modes (CONTRACT, section 2). With callers' keys, each caller's own Gemini ke
 the server's key, callers need a Pollux key; without any Pollux key only this machine may call, and no web page.
 """
 
+import dataclasses
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -15,6 +17,8 @@ from urllib.parse import parse_qs
 
 from pollux.errors import PermissionDenied, Unauthenticated
 from pollux.settings import Settings
+
+log = logging.getLogger("pollux.server")
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -31,6 +35,7 @@ class Caller:
 
     owner: str
     upstream_key: str
+    spends_server_key: bool = False
 
 
 class Access:
@@ -39,14 +44,14 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._keys = {name: bytes.fromhex(text.removeprefix("sha256:")) for name, text in settings.keys.items()}
-        self._secret = settings.secret.encode() or _secret_of(settings.data_path)
+        self._secret = with_secret(settings).secret.encode()
         self._known: dict[str, Caller] = {}
 
     def caller(self, headers: Mapping[bytes, bytes], query: bytes) -> Caller:
         """Give the caller of a request. Raises Unauthenticated or PermissionDenied."""
         if self._settings.local_only:
             refuse_web_pages(headers)
-            return Caller("local", self._settings.gemini_api_key)
+            return Caller("local", self._settings.gemini_api_key, spends_server_key=True)
         key = _key(headers, query)
         known = self._known.get(key)
         if known is None:
@@ -71,7 +76,9 @@ class Access:
             owner = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()[:32]
         if settings.upstream == "emulator":
             return Caller(owner, f"emulator-{owner}")
-        return Caller(owner, settings.gemini_api_key or key)
+        if settings.spends_server_key:
+            return Caller(owner, settings.gemini_api_key, spends_server_key=True)
+        return Caller(owner, key)
 
 
 def refuse_web_pages(headers: Mapping[bytes, bytes]) -> None:
@@ -112,8 +119,15 @@ def _key(headers: Mapping[bytes, bytes], query: bytes) -> str:
     return key.decode("ascii")
 
 
-def _secret_of(folder: Path) -> bytes:
-    """Read the secret of this machine's servers, or make it at first start, safely with several starting at once."""
+def with_secret(settings: Settings) -> Settings:
+    """Fill in the secret from which owner ids are made: the setting's, or the data folder's, made at first start.
+
+    Where the folder cannot be used, the secret lives as long as the server; so it is filled in before workers are started.
+    """
+    return settings if settings.secret else dataclasses.replace(settings, secret=_secret_of(settings.data_path))
+
+
+def _secret_of(folder: Path) -> str:
     file = folder / "secret"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -128,6 +142,7 @@ def _secret_of(folder: Path) -> bytes:
                 pass
             finally:
                 fresh.unlink()
-        return file.read_bytes().strip()
-    except OSError:
-        return secrets.token_bytes(32)
+        return file.read_text().strip()
+    except OSError as error:
+        log.warning("The folder %s cannot be used (%s): owner ids are new at every start.", folder, error.strerror)
+        return secrets.token_hex(32)

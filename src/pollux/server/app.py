@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import pollux
 from pollux.errors import ApiError, MethodNotAllowed, NotFound
@@ -48,11 +49,14 @@ OTHER_ROUTES: dict[str, dict[str, Handler]] = {
 ROUTES = OTHER_ROUTES | {base + path: handlers for base in OPENAI_BASES for path, handlers in OPENAI_ROUTES.items()}
 ITEMS = {base + path: handlers for base in OPENAI_BASES for path, handlers in OPENAI_ITEMS.items()}
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Upstreams that no proxy can reach, whatever the environment says."""
+
 FAULT_HEADERS = b"x-emulator-"
 """Headers that ask the emulator for faults and scripted answers; they go nowhere else."""
 
 UPSTREAM_CHECK_SECONDS = 5.0
-"""How long the answer to "can the upstream be reached?" is kept; probes come every few seconds."""
+"""How long the answer to "can the upstream be reached?" may take, and is kept; probes come every few seconds."""
 
 _SLASHES = re.compile(r"/{2,}")
 
@@ -79,6 +83,7 @@ class App:
         )
         self._cors = cors.Cors(settings)
         self._reachable: tuple[float, bool] | None = None
+        self._reaching = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -98,10 +103,7 @@ class App:
 
     async def body(self, exchange: Exchange) -> bytes:
         """Read the body; its bytes count as held until the exchange ends. Raises TooLarge or Overloaded."""
-        body = await exchange.body(self.settings.body_bytes_max)
-        self.in_flight.hold(len(body))
-        exchange.held_bytes = len(body)
-        return body
+        return await exchange.body(self.settings.body_bytes_max, self.in_flight.hold)
 
     def upstream_headers(self, exchange: Exchange) -> Mapping[str, str]:
         """Give the caller's headers that go upstream: those for the emulator, and only to it."""
@@ -114,11 +116,16 @@ class App:
         }
 
     async def upstream_reachable(self) -> bool:
-        """Say whether the upstream answers at all, whatever it answers; kept for some seconds."""
-        now = time.monotonic()
-        if self._reachable is None or now - self._reachable[0] > UPSTREAM_CHECK_SECONDS:
-            self._reachable = (now, await self.client.reachable())
-        return self._reachable[1]
+        """Say whether the upstream answers at all, whatever it answers; asked by one at a time, and kept for some seconds."""
+        async with self._reaching:
+            now = time.monotonic()
+            if self._reachable is None or now - self._reachable[0] > UPSTREAM_CHECK_SECONDS:
+                try:
+                    reachable = await asyncio.wait_for(self.client.reachable(), UPSTREAM_CHECK_SECONDS)
+                except TimeoutError:
+                    reachable = False
+                self._reachable = (time.monotonic(), reachable)
+            return self._reachable[1]
 
     async def close(self) -> None:
         """Close what is open; called once, when the server stops."""
@@ -133,7 +140,7 @@ class App:
                 if not await self._cors.answered(exchange):
                     await self._route(exchange)
             except ApiError as error:
-                await failures.answer(exchange, failures.blame(error, self.settings))
+                await failures.answer(exchange, failures.blame(exchange, error))
             except CallerLeft:
                 exchange.left = True
             except asyncio.CancelledError:
@@ -210,4 +217,5 @@ def _http_client(settings: Settings) -> HttpClient:
             total_seconds=settings.total_seconds,
         ),
         body_bytes_max=settings.reply_bytes_max,
+        proxy_from_environment=urlsplit(settings.upstream_url).hostname not in LOOPBACK,
     )

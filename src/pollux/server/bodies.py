@@ -5,6 +5,7 @@ a trailing comma, and raw line breaks inside strings (`base64 -i` wraps its line
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -16,8 +17,16 @@ T = TypeVar("T")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 _MISMATCH = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`")
-_FORGIVEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|,(?=\s*+[}\]])', re.DOTALL)
+_PLAIN = re.compile(rb'(?:[^",]++|"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+"|,(?!\s*+[}\]]))++')
+"""What stays as it is, up to the next slip. Each byte is looked at a bounded number of times, whatever the body holds."""
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\[^\r\n][^"\\]*+)*+"')
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+SLIPS_MAX = 1000
+"""Slips that are forgiven in one body; a script that writes them makes a few. More would cost time without end."""
+
+PLACE_BYTES_MAX = 1_048_576
+"""Largest body in which the place of a NUL or of half a surrogate pair is looked for: the search costs a second for 5 MB."""
 
 TYPE_NAMES = {
     "str": "a text",
@@ -59,8 +68,8 @@ def depth_within(value: Any, levels: int) -> bool:
 
 
 def _second_pass(body: bytes, decoder: "msgspec.json.Decoder[T]", error: Exception, nesting_max: int) -> T:
-    forgiven = _FORGIVEN.sub(lambda found: b"" if found[0] == b"," else _with_escapes(found[0]), body)
-    if forgiven != body:
+    forgiven = _forgiven(body)
+    if forgiven is not None:
         try:
             return decoder.decode(forgiven)
         except msgspec.ValidationError as mismatch:
@@ -75,6 +84,26 @@ def _second_pass(body: bytes, decoder: "msgspec.json.Decoder[T]", error: Excepti
         raise InvalidRequest("The body is not UTF-8 text.", code="invalid_json") from None
     reason = str(error).removeprefix("JSON is malformed: ")
     raise InvalidRequest(f"The body is not valid JSON: {reason}{_near(reason, body)}.", code="invalid_json") from None
+
+
+def _forgiven(body: bytes) -> bytes | None:
+    """Mend the two slips; None when there are none, too many, or others."""
+    pieces: list[bytes] = []
+    at = 0
+    for _ in range(SLIPS_MAX + 1):
+        plain = _PLAIN.match(body, at)
+        end = plain.end() if plain else at
+        pieces.append(body[at:end])
+        if end == len(body):
+            return b"".join(pieces) if at else None
+        if body[end] == ord(","):
+            at = end + 1
+        elif text := _TEXT.match(body, end):
+            pieces.append(_with_escapes(text[0]))
+            at = text.end()
+        else:
+            return None
+    return None
 
 
 def _near(reason: str, body: bytes) -> str:
@@ -112,16 +141,20 @@ def _too_deep(nesting_max: int) -> NoReturn:
 
 
 def _refuse_nul(decoded: Any) -> None:
-    path = _path_of(msgspec.to_builtins(decoded), "\x00")
-    if path is not None:
-        raise InvalidRequest(f"{path} holds the character NUL (\\u0000), which is not text.", param=path)
+    encoded = msgspec.json.encode(decoded)
+    if b"\\u0000" not in encoded.replace(b"\\\\", b""):
+        return
+    path = _path_of(msgspec.to_builtins(decoded), _holds_nul) if len(encoded) <= PLACE_BYTES_MAX else None
+    raise InvalidRequest(f"{path or 'The body'} holds the character NUL (\\u0000), which is not text.", param=path)
 
 
 def _refuse_lone_surrogates(body: bytes) -> None:
     import json  # noqa: TID251 - msgspec refuses lone surrogates without a place; the standard library reads them
 
+    if len(body) > PLACE_BYTES_MAX:
+        return
     try:
-        path = _path_of(json.loads(body), None)
+        path = _path_of(json.loads(body), _holds_lone_surrogate)
     except (ValueError, RecursionError):
         return
     if path is not None:
@@ -132,21 +165,28 @@ def _refuse_lone_surrogates(body: bytes) -> None:
         ) from None
 
 
-def _path_of(value: Any, needle: str | None, path: str = "") -> str | None:
-    """Find the first text that holds `needle`, or, for None, that cannot be written as UTF-8."""
-    match value:
-        case str():
-            if needle is not None:
-                return (path or "The body") if needle in value else None
-            try:
-                value.encode()
-            except UnicodeEncodeError:
+def _path_of(value: Any, holds: Callable[[str], bool]) -> str | None:
+    """Find the first text of which `holds` is true. It keeps its own stack, since the nesting is the caller's choice."""
+    to_visit: list[tuple[str, Any]] = [("", value)]
+    while to_visit:
+        path, item = to_visit.pop()
+        match item:
+            case str() if holds(item):
                 return path or "The body"
-            return None
-        case dict():
-            inner = ((f"{path}.{key}" if path else str(key), item) for key, item in value.items())
-        case list():
-            inner = ((f"{path}[{i}]", item) for i, item in enumerate(value))
-        case _:
-            return None
-    return next((found for place, item in inner if (found := _path_of(item, needle, place)) is not None), None)
+            case dict():
+                to_visit += [(f"{path}.{key}" if path else str(key), inner) for key, inner in reversed(item.items())]
+            case list():
+                to_visit += [(f"{path}[{i}]", inner) for i, inner in reversed([*enumerate(item)])]
+    return None
+
+
+def _holds_nul(text: str) -> bool:
+    return "\x00" in text
+
+
+def _holds_lone_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

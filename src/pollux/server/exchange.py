@@ -77,8 +77,8 @@ class Exchange:
         self.tokens: tuple[int, int] | None = None
         self.notes: list[Note] = []
 
-    async def body(self, bytes_max: int) -> bytes:
-        """Read the request's body. Raises TooLarge without reading further, or CallerLeft."""
+    async def body(self, bytes_max: int, hold: Callable[[int], None]) -> bytes:
+        """Read the request's body; each piece is held as it comes. Raises TooLarge without reading further, or CallerLeft."""
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > bytes_max:
             raise _too_large(bytes_max)
@@ -91,6 +91,8 @@ class Exchange:
             self.body_bytes += len(piece)
             if self.body_bytes > bytes_max:
                 raise _too_large(bytes_max)
+            hold(len(piece))
+            self.held_bytes += len(piece)
             if not message.get("more_body"):
                 return piece if not pieces else b"".join((*pieces, piece))
             pieces.append(piece)

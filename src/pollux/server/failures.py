@@ -6,7 +6,6 @@ import msgspec
 
 from pollux.errors import ApiError, Unauthenticated, UpstreamFailed
 from pollux.server.exchange import JSON, Exchange, Header
-from pollux.settings import Settings
 from pollux.translate import failures
 
 HIDDEN_KEY_CHARACTERS_MIN = 8
@@ -29,8 +28,11 @@ async def answer(exchange: Exchange, error: ApiError) -> None:
 
 def encode(exchange: Exchange, error: ApiError) -> bytes:
     """Give the body of an error; the caller's key is never in it."""
+    data = _encode(failures.body(error))
     key = exchange.caller.upstream_key if exchange.caller else ""
-    return _encode(failures.body(error, hide=key if len(key) >= HIDDEN_KEY_CHARACTERS_MIN else ""))
+    if len(key) < HIDDEN_KEY_CHARACTERS_MIN:
+        return data
+    return data.replace(_encode(key)[1:-1], "…".encode())  # also in the native details
 
 
 def unexpected(exchange: Exchange) -> ApiError:
@@ -38,9 +40,12 @@ def unexpected(exchange: Exchange) -> ApiError:
     return ApiError(f"The server made a mistake. It is in the server's log under {exchange.request_id}.", code="internal_error")
 
 
-def blame(error: ApiError, settings: Settings) -> ApiError:
-    """Do not blame the caller for the server's key: its refusal is the operator's to mend."""
-    if settings.spends_server_key and isinstance(error, Unauthenticated):
+def blame(exchange: Exchange, error: ApiError) -> ApiError:
+    """Do not blame the caller for the server's key: its refusal is the operator's to mend.
+
+    A caller who is not known by now was refused here, for a key of their own.
+    """
+    if exchange.caller is not None and exchange.caller.spends_server_key and isinstance(error, Unauthenticated):
         return UpstreamFailed(
             "The Gemini API refuses this server's own key. Whoever runs the server has to look at it: `pollux doctor`.",
             code="upstream_key_refused",

@@ -11,8 +11,8 @@ RETRY_AFTER_SECONDS = 1.0
 class InFlight:
     """Counts requests in flight and the bytes of their bodies.
 
-    When the server is more than half full, one caller may hold no more than an equal share, so that the first to come cannot
-    shut out the rest.
+    When the server is more than half full, one caller may hold no more than an equal share, and never the last tenth of all
+    places, so that the first to come cannot shut out the rest.
     """
 
     __slots__ = ("_bytes", "_bytes_max", "_of", "_total", "_total_max")
@@ -27,9 +27,7 @@ class InFlight:
     def enter(self, owner: str) -> None:
         """Count a request in. Raises Overloaded."""
         own = self._of[owner]
-        if self._total >= self._total_max or (2 * self._total >= self._total_max and own * len(self._of) >= self._total_max):
-            if not own:
-                del self._of[owner]
+        if self._total >= self._total_max or (2 * self._total >= self._total_max and own >= self._share()):
             raise Overloaded("The server has as many requests in flight as it may.", retry_after_seconds=RETRY_AFTER_SECONDS)
         self._total += 1
         self._of[owner] = own + 1
@@ -50,6 +48,9 @@ class InFlight:
     def release(self, size: int) -> None:
         """Count bytes out."""
         self._bytes -= size
+
+    def _share(self) -> int:
+        return min(self._total_max // len(self._of), self._total_max - self._total_max // 10)
 
     @property
     def total(self) -> int:

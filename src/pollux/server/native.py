@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pollux.errors import ApiError
 from pollux.server.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -26,17 +27,25 @@ def is_native(exchange: Exchange, path: str) -> bool:
     if path.startswith("/v1/models/") and ":" in path:
         return True
     if path.startswith(BOTH) and b"authorization" not in exchange.headers:
-        return b"x-goog-api-key" in exchange.headers or b"key=" in exchange.query
+        return b"x-goog-api-key" in exchange.headers or b"&key=" in b"&" + exchange.query
     return False
 
 
 async def refuse(app: "App", exchange: Exchange) -> None:
     """Refuse a native request in Google's form."""
-    app.access.caller(exchange.headers, exchange.query)
-    error = {
-        "code": 404,
-        "message": f"{exchange.method} {exchange.path[:200]}: native paths are not served by this version of Pollux. "
+    try:
+        app.access.caller(exchange.headers, exchange.query)
+    except ApiError as error:
+        await _answer(exchange, error.status, "UNAUTHENTICATED" if error.status == 401 else "PERMISSION_DENIED", error.message)
+        return
+    await _answer(
+        exchange,
+        404,
+        "NOT_FOUND",
+        f"{exchange.method} {exchange.path[:200]}: native paths are not served by this version of Pollux. "
         "OpenAI's API is under /v1 and /v1beta/openai; `pollux emulate` serves the native API's emulator.",
-        "status": "NOT_FOUND",
-    }
-    await exchange.answer(404, msgspec.json.encode({"error": error}))
+    )
+
+
+async def _answer(exchange: Exchange, code: int, status: str, message: str) -> None:
+    await exchange.answer(code, msgspec.json.encode({"error": {"code": code, "message": message, "status": status}}))

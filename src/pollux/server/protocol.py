@@ -267,9 +267,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer in place of the app, and end the connection."""
         if self._leaving or self._farewell is not None or self.transport.is_closing():
             return
-        logger.info(
-            "%d, before the app: %s (from %s)", error.status, error.message, self.client[0] if self.client else "a socket"
-        )
+        if self.config.settings.access_log:
+            caller = self.client[0] if self.client else "a socket"
+            logger.info("%d, before the app: %s (from %s)", error.status, error.message, caller)
         answer = _answer(error, self.server_state.default_headers)
         broken = self.cycle if self._in_message and not self._in_head else None
         self._in_head = self._in_message = False
@@ -356,7 +356,7 @@ def _answer(error: ApiError, headers: list[tuple[bytes, bytes]]) -> bytes:
         *headers,
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", b"req_" + secrets.token_hex(16).encode()),
+        (b"x-request-id", b"req_" + secrets.token_hex(12).encode()),
         (b"connection", b"close"),
     ]
     return b"".join([STATUS_LINE[error.status], *(b"%b: %b\r\n" % field for field in fields), b"\r\n", body])

@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 from uvicorn.server import Server
 
+from pollux.server.access import with_secret
 from pollux.server.protocol import HttpConfig, HttpProtocol
 from pollux.settings import Settings, SettingsError
 
@@ -46,6 +47,7 @@ def serve(settings: Settings, *, announce: Announce | None = None) -> int:
     Raises SettingsError when the address cannot be listened on.
     """
     configure_logging(settings.log_format)
+    settings = with_secret(settings)
     listener = bind(settings.host, settings.port)
     if settings.workers == 1:
         return run(settings, listener, announce=announce)
@@ -88,6 +90,7 @@ class AppServer(Server):
             with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
                 runner.run(self._serve([listener]))
         except SystemExit:  # uvicorn's answer to an app that does not start; it has logged why
+            logging.getLogger("pollux.server").error("The app did not start.")  # noqa: TRY400 - the trace is there already
             return 1
         return self.exit_code
 

@@ -105,7 +105,7 @@ async def relay(
     except ApiError as error:
         if not commitment.committed:
             raise
-        await exchange.send(sse.encode(failures.encode(exchange, error)), more=False)
+        await exchange.send(sse.encode(failures.encode(exchange, failures.blame(exchange, error))), more=False)
     except asyncio.CancelledError:
         if commitment.committed and not exchange.left:
             await exchange.send(sse.encode(failures.encode(exchange, STOPPING)), more=False)

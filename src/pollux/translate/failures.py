@@ -151,12 +151,11 @@ def from_status(native: Status, *, http_status: int | None = None, model: str | 
     )
 
 
-def body(error: ApiError, *, hide: str = "") -> wire.ErrorBody:
-    """Say one of our errors as OpenAI's error object; `hide` is a key that must not stand in it."""
-    message = error.message.replace(hide, "…") if hide else error.message
+def body(error: ApiError) -> wire.ErrorBody:
+    """Say one of our errors as OpenAI's error object."""
     return wire.ErrorBody(
         wire.Error(
-            message=message,
+            message=error.message,
             type=error.type,
             param=error.param,
             code=error.code,

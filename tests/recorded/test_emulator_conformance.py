@@ -1,0 +1,190 @@
+"""The emulator against the recordings of the real service: the same requests, the same status, words and keys.
+
+Every recorded exchange of generateContent, streamGenerateContent and countTokens is played. What the emulator does not
+imitate yet must say so; what differs otherwise stands below, each with its reason.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pollux.emulator import Emulator
+from tests.emulator.in_process import Reply, call
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+FIXTURES = SHARED / "fixtures/gemini-native"
+
+if not FIXTURES.is_dir():
+    pytest.skip("the recordings of ../shared are not here", allow_module_level=True)
+
+METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+
+GONE = (
+    "gemini-1.",
+    "gemini-2.0-",
+    "gemini-2.5-flash-image-preview",
+    "gemini-2.5-flash-preview-",
+    "gemini-2.5-pro-preview-",
+    "gemini-3.1-flash-image-preview",
+)
+"""Models that were shut down since: the emulator answers 404, as the service does today."""
+
+CANNOT_BE_PLAYED = {
+    "pydantic-ai--test_document_url_input--1--5a830c.json": "its inline data was cut by the recorder",
+    "pydantic-ai--test_multimodal_tool_return_matrix_tool_return_content-url_force_download-image-google_2_5--2--04aaf1.json": (
+        "its signature was shortened"
+    ),
+    **{
+        f"ruby_llm--chat_real_error_scenarios_gemini_gemini-2_5-flash_handles_context_length_exceeded_errors--0--{name}.json": (
+            "its texts were replaced by <MASSIVE_TEXT>"
+        )
+        for name in ("2bd2f7", "4a1a99", "92fc09", "b62951")
+    },
+}
+
+OTHER_WORDS = {
+    "ruby_llm--returns_structured_JSON_output--0--6ebbad.json": "responseFormat is a field since; its `type` is none",
+    "pydantic-ai--test_google_recursive_schema_native_output_gemini_2_5--0--6e77ed.json": "a passing 500",
+    "pydantic-ai--test_google_model_file_search_tool--3--dba301.json": "a passing 503",
+    "pydantic-ai--test_google_model_video_url_detail--0--0c14e4.json": "mediaResolution of a part is a field since",
+}
+"""Refusals that today's service would not repeat, or that were chance."""
+
+OTHER_ENDING = {
+    "pydantic-ai--test_google_model_max_tokens--0--e92838.json": "the model did not think about this prompt, the emulator does",
+    "pydantic-ai--test_google_model_safety_settings--0--05052c.json": "the model refused the joke; the emulator judges nothing",
+}
+
+EXTRA = {
+    ".usageMetadata.serviceTier": "part of every answer since 2026",
+    ".modelStatus": "of models on the way out, since",
+    ".modelStatus.modelStage": "as above",
+    ".modelStatus.retirementTime": "as above",
+    ".candidates[].content.parts[].thought": "asked-for summaries always come from the emulator; models may have none",
+    ".usageMetadata.thoughtsTokenCount": "the emulator thinks about every prompt; models may not",
+}
+"""Keys that an emulated answer may have and a recorded one had not. The other way round there is none."""
+
+
+class Exchange(msgspec.Struct):
+    """One recording, as far as this test needs it."""
+
+    file: str
+    method: str
+    model: str
+    status: int
+    request: Any
+    events: list[Any]
+    streamed: bool
+
+
+@cache
+def exchanges() -> list[Exchange]:
+    found = []
+    for line in (FIXTURES / "index.jsonl").read_bytes().splitlines():
+        row = msgspec.json.decode(line)
+        if row["kind"] not in METHODS or "response-only" in row["tags"] or row["file"] in CANNOT_BE_PLAYED:
+            continue
+        record = msgspec.json.decode((FIXTURES / row["file"]).read_bytes())
+        if "curated" in record["provenance"] or not record["request"] or record["response"] is None:
+            continue
+        events = record["response"] if isinstance(record["response"], list) else [record["response"]]
+        model = events[-1]["modelVersion"] if row["model"] == "unknown" else row["model"]
+        found.append(
+            Exchange(row["file"], row["kind"], model, record["status"], record["request"], events, bool(record["stream"]))
+        )
+    return found
+
+
+async def played(exchange: Exchange) -> Reply:
+    alt = "?alt=sse" if exchange.streamed else ""
+    return await call(Emulator(), f"/v1beta/models/{exchange.model}:{exchange.method}{alt}", exchange.request)
+
+
+def keys(value: Any, path: str = "") -> set[str]:
+    """All paths of keys, with list positions left out."""
+    if isinstance(value, dict):
+        return set().union(*({f"{path}.{name}"} | keys(item, f"{path}.{name}") for name, item in value.items()))
+    if isinstance(value, list):
+        return set().union(*(keys(item, path + "[]") for item in value))
+    return set()
+
+
+def is_gone(exchange: Exchange) -> bool:
+    return exchange.model.startswith(GONE)
+
+
+async def test_every_recorded_answer_is_given_or_refused_with_a_known_reason() -> None:
+    """200 stays 200, unless the model is gone (404) or the emulator says that it does not imitate something yet (501)."""
+    answered, not_yet, gone, wrong = 0, 0, 0, []
+    for exchange in exchanges():
+        if exchange.status != 200:
+            continue
+        reply = await played(exchange)
+        if is_gone(exchange) and reply.status == 404:
+            gone += 1
+        elif reply.status == 501 and "This is a limit of the emulator, not of the Gemini API." in reply.body.decode():
+            not_yet += 1
+        elif reply.status == 200:
+            answered += 1
+        else:
+            wrong.append((exchange.file, reply.status, reply.body[:200]))
+
+    assert wrong == []
+    assert (answered, not_yet, gone) == (82, 340, 85)
+
+
+async def test_recorded_refusals_are_repeated_word_for_word() -> None:
+    """Status and message, details included where the service gave any."""
+    compared = 0
+    for exchange in exchanges():
+        if exchange.status == 200 or exchange.file in OTHER_WORDS or is_gone(exchange):
+            continue
+        reply = await played(exchange)
+        compared += 1
+
+        assert reply.status == exchange.status, exchange.file
+        assert reply.json == exchange.events[0], exchange.file
+    assert compared == 1
+
+
+async def test_emulated_answers_have_the_keys_of_recorded_ones() -> None:
+    """Over all events of an answer; the differences are those of the tables above, and every entry of them is needed."""
+    extra: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for exchange in exchanges():
+        if exchange.status != 200 or is_gone(exchange) or exchange.file in OTHER_ENDING:
+            continue
+        reply = await played(exchange)
+        if reply.status != 200:
+            continue
+        ours = keys(reply.events if exchange.streamed else [reply.json])
+        theirs = keys(exchange.events)
+        extra |= dict.fromkeys(ours - theirs, exchange.file)
+        missing |= dict.fromkeys(theirs - ours, exchange.file)
+
+    assert {key: extra[key] for key in extra if key.removeprefix("[]") not in EXTRA} == {}
+    assert missing == {}
+    assert {key.removeprefix("[]") for key in extra} == set(EXTRA)
+
+
+async def test_streams_end_as_recorded() -> None:
+    """The last event's keys, per family. 2.5 has two endings, of which the recording and the emulator take one each."""
+    wrong = []
+    for exchange in exchanges():
+        if exchange.status != 200 or not exchange.streamed or is_gone(exchange) or exchange.file in OTHER_ENDING:
+            continue
+        reply = await played(exchange)
+        if reply.status != 200 or len(exchange.events) < 2:
+            continue
+        theirs, ours = exchange.events[-1]["candidates"][0], reply.events[-1]["candidates"][0]
+        difference = keys(theirs) ^ keys(ours)
+        if exchange.model.startswith("gemini-2.5"):
+            difference -= {".content.parts", ".content.parts[].text"}
+        if theirs["finishReason"] == "STOP" and difference:
+            wrong.append((exchange.file, sorted(difference)))
+
+    assert wrong == []
