@@ -33,10 +33,7 @@ class Asking:
 
     def mends_error(self, error: ApiError) -> bool:
         """Say whether to call again after an error; then `body` is the repaired one."""
-        if self._mended or error.code != SIGNATURE_REFUSED:
-            return False
-        self._use_dummies()
-        return True
+        return not self._mended and error.code == SIGNATURE_REFUSED and self._use_dummies()
 
     def mends_end(self, reader: ReplyReader) -> bool:
         """Say whether to call again after an empty answer; then `body` is the repaired one."""
@@ -44,13 +41,15 @@ class Asking:
         if self._mended or end is None:
             return False
         if end == "MISSING_THOUGHT_SIGNATURE":
-            self._use_dummies()
-        else:
-            self._mended = True
-            self.notes.append(Note("messages", "added", f"a second call, since the first ended empty with {end}"))
+            return self._use_dummies()
+        self._mended = True
+        self.notes.append(Note("messages", "added", f"a second call, since the first ended empty with {end}"))
         return True
 
-    def _use_dummies(self) -> None:
+    def _use_dummies(self) -> bool:
         self._mended = True
-        self.body = _encode(with_dummies(self._plan.native))
+        if not with_dummies(self._plan.native):
+            return False
+        self.body = _encode(self._plan.native)
         self.notes.append(Note("messages", "approximated", "a thought signature was refused; its documented dummy was sent"))
+        return True

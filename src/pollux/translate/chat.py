@@ -23,7 +23,7 @@ from pollux.translate.events import (
     Thought,
     Usage,
 )
-from pollux.translate.memory import THOUGHT_CLOSE, THOUGHT_OPEN, Trail, Turn, call_id, sign_lost_calls
+from pollux.translate.memory import THOUGHT_CLOSE, THOUGHT_OPEN, Trail, Turn, call_id, forget_signatures, sign_lost_calls
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
 from pollux.translate.reader import add
@@ -117,10 +117,13 @@ def to_gemini(
     return Plan(native, notes, box, trail)
 
 
-def with_dummies(native: GenerateContentRequest) -> GenerateContentRequest:
-    """Give the request with the signatures of its current turn replaced by the documented dummy: the service refused one."""
-    sign_lost_calls(native.contents, all_calls=True)
-    return native
+def with_dummies(native: GenerateContentRequest) -> bool:
+    """Take the signatures out of a request that was refused for one, and put the documented dummy where one must be.
+
+    Says whether that changed anything. The request is changed in place: it is sent nowhere else.
+    """
+    forgotten = forget_signatures(native.contents)
+    return sign_lost_calls(native.contents) > 0 or forgotten > 0
 
 
 _NO_CONFIG = GenerationConfig()

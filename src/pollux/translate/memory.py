@@ -63,17 +63,19 @@ def call_id(token: str, candidate: int, index: int) -> str:
 class Trail:
     """The keys of a conversation: for each assistant message where to look, and the key of the answer that follows."""
 
-    __slots__ = ("_hash", "keys")
+    __slots__ = ("_hash", "_unhashed", "keys")
 
     def __init__(self, messages: list[Message]) -> None:
         self._hash = hashlib.blake2b(digest_size=16)
+        self._unhashed: list[str] = []
         self.keys: dict[int, tuple[str, ...]] = {}
         for i, message in enumerate(messages):
-            role = message.role
-            self._add(_ROLE.get(role, role), _text(message), _calls(message))
-            if role in {"assistant", "model"}:
-                found = CALL_ID.fullmatch(_first_id(message))
-                trail = self._hash.copy().hexdigest()
+            role = _ROLE.get(message.role, message.role)
+            calls = _calls(message) if role == "a" else _NO_CALLS
+            self._add(role, _text(message, role), calls)
+            if role == "a":
+                trail = self._digest()
+                found = CALL_ID.fullmatch(_first_id(message)) if calls else None
                 self.keys[i] = (found[1], trail) if found else (trail,)
 
     def wanted(self) -> list[str]:
@@ -82,29 +84,37 @@ class Trail:
 
     def answer_key(self, text: str, calls: list[tuple[str, str]]) -> str:
         """Give the trail key of an answer to this conversation: its text, its calls' names and arguments."""
-        copy = self._hash.copy()
+        self._digest()
+        before = self._hash.copy()
         self._add("a", text, calls)
-        key = self._hash.hexdigest()
-        self._hash = copy
+        key = self._digest()
+        self._hash = before
         return key
 
     def _add(self, role: str, text: str, calls: list[tuple[str, str]]) -> None:
-        said = f"\x00{role}\x01{text.strip()}"
+        self._unhashed += ("\x00", role, "\x01", text.strip())
         for name, arguments in calls:
-            said += f"\x02{name}\x03{_canonical(arguments)}"
-        self._hash.update(said.encode())
+            self._unhashed += ("\x02", name, "\x03", _canonical(arguments))
+
+    def _digest(self) -> str:
+        self._hash.update("".join(self._unhashed).encode())
+        self._unhashed.clear()
+        return self._hash.hexdigest()
 
 
 _ROLE = {"system": "s", "developer": "s", "user": "u", "assistant": "a", "model": "a", "tool": "t", "function": "t"}
 
 
-def _text(message: Message) -> str:
+_NO_CALLS: list[tuple[str, str]] = []
+
+
+def _text(message: Message, role: str) -> str:
     content = message.content
     if content is None:
         return ""
     if not isinstance(content, str):
         content = "".join([part.text or part.refusal or "" for part in content])
-    return without_thought(content) if message.role in {"assistant", "model"} else content
+    return without_thought(content) if role == "a" else content
 
 
 def without_thought(text: str) -> str:
@@ -115,8 +125,12 @@ def without_thought(text: str) -> str:
 
 
 def _calls(message: Message) -> list[tuple[str, str]]:
-    calls = [(call.function.name, call.function.arguments) for call in message.tool_calls or () if call.function is not None]
-    calls += [(call.custom.name, call.custom.input) for call in message.tool_calls or () if call.custom is not None]
+    calls = []
+    for call in message.tool_calls or ():
+        if call.function is not None:
+            calls.append((call.function.name, call.function.arguments))
+        elif call.custom is not None:
+            calls.append((call.custom.name, call.custom.input))
     if message.function_call is not None:
         calls.append((message.function_call.name, message.function_call.arguments))
     return calls
@@ -221,11 +235,11 @@ def _is_trace(part: Part) -> bool:
     return part.text is None and part.function_call is None
 
 
-def sign_lost_calls(turns: list[Content], *, all_calls: bool) -> int:
+def sign_lost_calls(turns: list[Content]) -> int:
     """Put the dummy on the first call of each step of the current turn that has no signature; says on how many.
 
-    With `all_calls` every signature of the current turn is replaced: the service refused one. The current turn is what follows
-    the last content of the user that is not only tool results. Source: Gemini API, Thought signatures.
+    The current turn is what follows the last content of the user that is not only tool results; earlier turns are not checked by
+    the service. Source: Gemini API, Thought signatures.
     """
     signed = 0
     for content in reversed(turns):
@@ -234,12 +248,21 @@ def sign_lost_calls(turns: list[Content], *, all_calls: bool) -> int:
             if any(part.function_response is None for part in parts):
                 break
             continue
-        first = True
-        for i, part in enumerate(parts):
-            if part.function_call is None:
-                continue
-            if (first and part.thought_signature is None) or (all_calls and part.thought_signature is not None):
-                parts[i] = msgspec.structs.replace(part, thought_signature=DUMMY_SIGNATURE)
-                signed += 1
-            first = False
+        first = next((i for i, part in enumerate(parts) if part.function_call is not None), None)
+        if first is not None and parts[first].thought_signature is None:
+            parts[first] = msgspec.structs.replace(parts[first], thought_signature=DUMMY_SIGNATURE)
+            signed += 1
     return signed
+
+
+def forget_signatures(turns: list[Content]) -> int:
+    """Take every true signature out, since the service refused one and does not say which; says how many there were."""
+    forgotten = 0
+    for content in turns:
+        parts = content.parts or []
+        for i, part in enumerate(parts):
+            if part.thought_signature not in {None, DUMMY_SIGNATURE}:
+                parts[i] = msgspec.structs.replace(part, thought_signature=None)
+                forgotten += 1
+        content.parts = [part for part in parts if part.text != ""]
+    return forgotten

@@ -127,7 +127,7 @@ class _Building:
             self._notes.append(
                 Note("messages", "added", "a user turn at the end, since the model does not continue an assistant message")
             )
-        if self._profile.signatures == "required" and sign_lost_calls(turns, all_calls=False):
+        if self._profile.signatures == "required" and sign_lost_calls(turns):
             self._notes.append(Note("messages", "approximated", "a thought signature is lost; its documented dummy is sent"))
 
     def _add_system(self, message: Message, path: str) -> None:
@@ -138,16 +138,13 @@ class _Building:
             self._append("user", [Part(text=f"{SYSTEM_OPEN}{part.text}{SYSTEM_CLOSE}") for part in parts])
 
     def _add_model(self, i: int, message: Message, path: str) -> None:
-        parts = [part for part in content.parts(message.content, f"{path}.content") if part.text != ""]
         google = _google(message.extra_content)
+        parts = content.parts(message.content, f"{path}.content")
         if parts and parts[0].text:
-            parts = [part for part in (Part(text=without_thought(parts[0].text)), *parts[1:]) if part.text != ""]
+            parts[0] = Part(text=without_thought(parts[0].text))
+        parts = [part for part in parts if part.text != ""]
         calls = self._calls(message, path)
-        text = "".join([part.text or "" for part in parts])
-        said = [(call.name or "", call.args or {}) for call, _ in calls]
-        turn = self._sent_back(google, text, said) or turn_of(
-            self._keys.get(i, ()), self._remembered, self._profile.family, text, said
-        )
+        turn = self._earlier_turn(i, google, parts, calls)
         if turn is not None:
             ids = deque(call.id for call, _ in calls)
             parts = [_with_call_id(part, ids) for part in turn.parts if part.unnamed is None]
@@ -201,6 +198,18 @@ class _Building:
             return {"arguments": arguments}
         return args
 
+    def _earlier_turn(
+        self, i: int, google: dict[str, Any], parts: list[Part], calls: list[tuple[FunctionCall, str | None]]
+    ) -> Turn | None:
+        """Give the turn as the client sent it back in `extra_content`, or as it is remembered, if it says what the message says."""
+        if not self._remembered and "parts" not in google:
+            return None
+        text = "".join([part.text or "" for part in parts])
+        said = [(call.name or "", call.args or {}) for call, _ in calls]
+        return self._sent_back(google, text, said) or turn_of(
+            self._keys.get(i, ()), self._remembered, self._profile.family, text, said
+        )
+
     def _sent_back(self, google: dict[str, Any], text: str, calls: list[tuple[str, dict[str, Any]]]) -> Turn | None:
         """Read the native parts that the client sent back in `extra_content`, if they say what the message says."""
         if "parts" not in google:
@@ -242,7 +251,7 @@ class _Building:
         if not parts:
             return
         if self.turns and self.turns[-1].role == role:
-            self.turns[-1].parts = [*(self.turns[-1].parts or []), *parts]
+            (self.turns[-1].parts or []).extend(parts)
         else:
             self.turns.append(Content(role=role, parts=parts))
 

@@ -4,6 +4,7 @@ Names: Gemini takes letters, digits, `_ : . -`, at most 128, and no digit at the
 it takes, with a hash of the true name at its end, so that the same name is always written the same, in every turn.
 """
 
+import functools
 import hashlib
 import re
 from typing import Any
@@ -69,6 +70,7 @@ class Toolbox(Struct, frozen=True):
 NO_TOOLS = Toolbox()
 
 
+@functools.lru_cache(maxsize=4096)
 def native_name(name: str) -> str:
     """Write a function's name as Gemini takes it; a name that it takes stays as it is."""
     if _NAME.fullmatch(name):
