@@ -45,6 +45,9 @@ SERVICE_TIER = {"standard": "default"}
 STOP_SEQUENCES_MAX = 5
 """The native API takes five stop sequences; OpenAI allows four."""
 
+CANDIDATES_MAX = 8
+"""Most answers to one request. Source: CONTRACT, section 3."""
+
 INT32 = 2**31
 
 UsageMode = Literal["none", "last", "each"]
@@ -186,6 +189,8 @@ def completion(events: list[Event], stamp: Stamp, model: str) -> wire.ChatComple
                 tellings.setdefault(event.candidate, _Telling()).note(event)
             case Blocked():
                 tellings.setdefault(0, _Telling()).note(event)
+    for index in _up_to(max(tellings, default=0)):
+        tellings.setdefault(index, _Telling())
     answer.choices = [
         wire.Choice(
             index=index,
@@ -197,17 +202,22 @@ def completion(events: list[Event], stamp: Stamp, model: str) -> wire.ChatComple
             ),
             finish_reason=telling.finish_reason,
         )
-        for index, telling in sorted((tellings or {0: _Telling()}).items())
+        for index, telling in sorted(tellings.items())
     ]
     return answer
+
+
+def _up_to(candidate: int) -> list[int]:
+    """Give the choices up to one without a gap, since clients read them as a list; an absurd index opens few others."""
+    return [*range(min(candidate, CANDIDATES_MAX)), candidate]
 
 
 class ChatChunks:
     """Tells the events as chunks: feed each event, then close.
 
-    Every choice begins with one role delta. What is known only at the end (signature, native fields, finish reason) comes in
-    the choice's last chunk, once, since clients join strings and add numbers over chunks. Source: OpenAI API, The chat
-    completion chunk object.
+    Every choice begins with one role delta, in the order of the choices: a later one that speaks first opens those before it.
+    What is known only at the end (signature, native fields, finish reason) comes in the choice's last chunk, once, since
+    clients join strings and add numbers over chunks. Source: OpenAI API, The chat completion chunk object.
     """
 
     __slots__ = ("_chunk", "_tellings", "_usage", "_usage_mode")
@@ -273,8 +283,9 @@ class ChatChunks:
     def _opened(self, candidate: int, content: str | None) -> list[wire.ChatCompletionChunk]:
         if candidate in self._tellings:
             return []
-        self._tellings[candidate] = _Telling()
-        return [self._with(candidate, wire.Delta(role="assistant", content=content))]
+        new = [index for index in _up_to(candidate) if index not in self._tellings]
+        self._tellings.update({index: _Telling() for index in new})
+        return [self._with(index, wire.Delta(role="assistant", content=content)) for index in new]
 
     def _with(self, candidate: int, delta: wire.Delta, finish_reason: str | None = None) -> wire.ChatCompletionChunk:
         return self._with_choices(

@@ -2,7 +2,7 @@
 
 A whole reply is a stream of one. Replies are fed in order; each gives the events that it says, and `close` gives what is known
 only at the end. The reader's states: nothing seen → started → (candidates finish) → closed. What it keeps is little: the last
-usage, and which candidates have finished.
+usage, the citations so far, and which candidates have finished.
 
 It must not know: which OpenAI form is told, whether anyone streams, what the caller asked for.
 
@@ -32,12 +32,13 @@ EXTRAS = (
 class ReplyReader:
     """Reads the replies to one request."""
 
-    __slots__ = ("_model_status", "_started", "_usage", "blocked", "finished")
+    __slots__ = ("_citations", "_model_status", "_started", "_usage", "blocked", "finished")
 
     def __init__(self) -> None:
         self._started = False
         self._usage = UsageMetadata()
         self._model_status: Any = None
+        self._citations: dict[int, Any] = {}
         self.finished: set[int] = set()
         self.blocked = False
 
@@ -82,6 +83,8 @@ class ReplyReader:
         for name in EXTRAS:
             value = getattr(candidate, name)
             if value:
+                if name == "citation_metadata":
+                    value = self._citations[index] = _added(self._citations.get(index, {}), value)
                 events.append(Extra(index, name, value))
         if candidate.finish_reason is not None and index not in self.finished:
             self.finished.add(index)
@@ -96,6 +99,19 @@ def _part(part: Part, candidate: int, events: list[Event]) -> None:
             events.append(Signature(candidate, part.thought_signature))
     else:
         events.append(Strange(candidate, part.unnamed or msgspec.to_builtins(part)))
+
+
+def _added(earlier: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Add an event's citations to those of earlier events: they come piece by piece, or again with all before.
+
+    Source: Gemini API, CitationMetadata in streams.
+    """
+    return earlier | {
+        key: [*(citation for citation in earlier.get(key, ()) if citation not in value), *value]
+        if isinstance(value, list)
+        else value
+        for key, value in new.items()
+    }
 
 
 def _latest(kept: UsageMetadata, new: UsageMetadata) -> UsageMetadata:

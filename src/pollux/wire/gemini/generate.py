@@ -195,6 +195,7 @@ def second_look(body: bytes, reply: GenerateContentResponse) -> list[str]:
 def _compare(sent: Any, kept: Any, path: str, dropped: list[str]) -> None:
     match sent, kept:
         case dict(), dict():
+            kept = kept.get("unnamed", kept)  # a part of an unknown kind is kept whole
             for key, value in sent.items():
                 if key in kept:
                     _compare(value, kept[key], f"{path}.{key}" if path else key, dropped)
