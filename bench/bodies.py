@@ -125,8 +125,8 @@ def _user_text(play: str, scale: float) -> str:
 
 _SYSTEM = (
     "You are a helpful assistant of an engineering team. Answer plainly and briefly, without lists. Say when you are not sure. "
-    "Do not repeat the question, and do not praise it. Use the words of the documentation that the team already knows, name what "
-    "you leave out, and end with the one thing to read next."
+    "Do not repeat the question, and do not praise it. Use the words of the documentation that the team already knows, name "
+    "what you leave out, and end with the one thing to read next."
 )
 
 

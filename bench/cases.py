@@ -28,6 +28,8 @@ class Case:
     warm_up_plays: tuple[str, ...] = ()
     scale: float = 1.0
     """By what the pauses of the streams are multiplied."""
+    ramp_seconds: float = 0.03
+    """Over what time the connections begin."""
 
 
 _RECORDED = tuple(name for name in STREAMS if name.startswith("recorded-"))
@@ -52,5 +54,6 @@ def cases(streams: int) -> tuple[Case, ...]:
             warm_up=streams,
             warm_up_plays=("hold",),
             scale=streams / _REAL_TIME_STREAMS,
+            ramp_seconds=4.0 * streams / _REAL_TIME_STREAMS,
         ),
     )

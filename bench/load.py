@@ -34,6 +34,8 @@ class Job(msgspec.Struct, frozen=True):
     warm_up: int
     scale: float = 1.0
     warm_up_plays: tuple[str, ...] = ()
+    ramp_seconds: float = 0.03
+    """The connections begin one after the other over this time, not all at once."""
     watch: dict[str, int] = {}
     """Process ids whose CPU is read at the start and at the end of the counted part."""
     seconds_max: float = 120.0
@@ -193,11 +195,11 @@ async def run(job: Job) -> Seen:
         ]
         try:
             if job.warm_up:
-                await _play(callers, Phase(job.language, job.warm_up_plays or job.plays, job.warm_up, 1.0))
+                await _play(callers, Phase(job.language, job.warm_up_plays or job.plays, job.warm_up, 1.0), 0.3)
             phase = Phase(job.language, job.plays, job.count, job.scale)
             before = {name: cpu_ns(pid) for name, pid in job.watch.items()}
             machine, own, started = machine_ns(), time.process_time_ns(), time.perf_counter()
-            await _play(callers, phase)
+            await _play(callers, phase, job.ramp_seconds)
             seconds, own = time.perf_counter() - started, time.process_time_ns() - own
             used = {name: cpu_ns(pid) - before[name] for name, pid in job.watch.items()} | {"load": own}
             machine = machine_ns() - machine
@@ -208,12 +210,14 @@ async def run(job: Job) -> Seen:
     return Seen(phase.requests, phase.events, seconds, used, machine, sorted(phase.latency_ns), sorted(phase.delay_ns))
 
 
-async def _play(callers: list[Caller], phase: Phase) -> None:
-    """Let every caller begin, a little apart, and wait for the last answer."""
+async def _play(callers: list[Caller], phase: Phase, ramp_seconds: float) -> None:
+    """Let every caller begin, and wait for the last answer."""
+    began = time.monotonic()
     for number, caller in enumerate(callers):
         caller.ask(phase)
-        if number % 10 == 9:
-            await asyncio.sleep(0.003)
+        ahead = began + ramp_seconds * (number + 1) / len(callers) - time.monotonic()
+        if ahead > 0.001:
+            await asyncio.sleep(ahead)
     await phase.finished
 
 

@@ -61,6 +61,7 @@ def cpu_run(case: Case, target: Running, mock_pid: int, *, quick: bool) -> CpuRu
             warm_up=case.warm_up,
             warm_up_plays=case.warm_up_plays,
             scale=case.scale,
+            ramp_seconds=case.ramp_seconds,
             watch={"server": target.pid, "mock": mock_pid},
         )
     )

@@ -79,7 +79,8 @@ POLLUX = Server(
         *(program, "serve", "--host", "127.0.0.1", "--port", str(place.port)),
         *("--upstream", "gemini", "--upstream-url", place.upstream_url),
     ],
-    environment=lambda place: {"SSL_CERT_FILE": str(place.authority)},
+    # One caller makes all the requests; a thousand streams of theirs are as many as a worker takes by default.
+    environment=lambda place: {"SSL_CERT_FILE": str(place.authority), "POLLUX_IN_FLIGHT_MAX": "4000"},
 )
 
 NGINX = Server(

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pollux.cli.main import COMMANDS, EXAMPLES, parser
 from pollux.cli.options import flag
 from pollux.settings import Settings
+from pollux.translate.parameters import ROWS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -40,6 +41,26 @@ def cli() -> str:
             "",
             _example(EXAMPLES),
             *sections,
+        ]
+    )
+
+
+def parameters() -> str:
+    """The fate of every parameter of a chat completion, from its rows."""
+    return "\n".join(
+        [
+            "# Parameters of chat completions",
+            "",
+            *_generated("the rows in `src/pollux/translate/parameters.py`"),
+            "",
+            "*mapped*: it reaches the native request. *ignored*: the answer is the same without it.",
+            "*refused*: a 400 that names it.",
+            "Explicit null is absence. A parameter that is not in this table is ignored.",
+            "",
+            "| parameter | fate | where to | remarks |",
+            "|---|---|---|---|",
+            *(f"| `{row.name}` | {row.fate} | {row.to} | {row.why} |" for row in ROWS),
+            "",
         ]
     )
 
@@ -81,7 +102,7 @@ def settings() -> str:
     )
 
 
-PAGES: Mapping[str, Callable[[], str]] = MappingProxyType({"cli.md": cli, "settings.md": settings})
+PAGES: Mapping[str, Callable[[], str]] = MappingProxyType({"cli.md": cli, "parameters.md": parameters, "settings.md": settings})
 """Each page's name in `docs`, and what makes it."""
 
 

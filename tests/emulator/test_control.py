@@ -209,3 +209,10 @@ async def test_there_is_a_limit_to_rules() -> None:
 
     with pytest.raises(ValueError, match="at most 200 rules"):
         rules.add(Rule("empty"))
+
+
+@pytest.mark.parametrize("rule", [{"fault": "stats=503"}, {"fault": 5}, {}, {"fault": "empty", "when": {}}])
+def test_a_wrong_rule_is_told_when_the_emulator_is_made(rule: dict[str, Any]) -> None:
+    """As a ValueError, whatever is wrong with it."""
+    with pytest.raises(ValueError, match=r"fault|stats|when"):
+        Emulator(rules=[rule])

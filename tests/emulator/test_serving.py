@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -93,6 +94,18 @@ def test_a_cut_is_a_connection_that_ends_too_early() -> None:
             reply.read()
 
     assert caught.value.partial.count(b"data: ") == 2
+
+
+def test_a_wanted_cut_is_not_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """And the log of another server in this process is left alone."""
+    level = logging.getLogger("uvicorn.error").level
+    with EmulatorServer() as server, connection(server.url) as opened:
+        with pytest.raises(http.client.IncompleteRead):
+            post(opened, STREAM, say(), x_emulator_fault="cut-after=1").read()
+        logging.getLogger("uvicorn.error").error("of another server")
+
+    assert caplog.messages == ["of another server"]
+    assert logging.getLogger("uvicorn.error").level == level
 
 
 def test_connections_are_kept_alive() -> None:

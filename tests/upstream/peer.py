@@ -108,6 +108,7 @@ class Peer:
     port: int
     scheme: str
     connections: int = 0
+    open: int = 0
     asked: list[Asked] = field(default_factory=list)
     closings: int = 0
     failures: list[BaseException] = field(default_factory=list)
@@ -124,6 +125,7 @@ async def far_side(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer.connections += 1
+        peer.open += 1
         try:
             await script(Wire(peer, reader, writer))
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -136,6 +138,7 @@ async def far_side(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
             writer.close()
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
+            peer.open -= 1
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(serve(reader, writer))

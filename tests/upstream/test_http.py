@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import socket
 import ssl
 import subprocess
 import sys
@@ -144,6 +145,17 @@ async def test_a_request_is_sent_as_given(make: Make) -> None:
         "content-type": "application/json",
         "content-length": "7",
     }
+
+
+async def test_a_request_without_a_body_says_so(make: Make) -> None:
+    """GET has no length; POST has the length 0, also for an empty body."""
+    async with far_side(answers) as peer:
+        client = make()
+        for request in (get(peer.url()), HttpRequest("POST", peer.url(), {}), HttpRequest("POST", peer.url(), {}, b"")):
+            await client.call(request)
+
+    assert [asked.headers.get("content-length") for asked in peer.asked] == [None, "0", "0"]
+    assert peer.connections == 1
 
 
 async def test_a_given_header_takes_the_place_of_a_default(make: Make) -> None:
@@ -440,6 +452,21 @@ async def test_a_cut_head_is_no_answer(make: Make, sent: bytes) -> None:
     assert len(peer.asked) == 1
 
 
+async def test_a_reset_while_sending_breaks_the_connection(make: Make) -> None:
+    """A far side that goes away within a large request."""
+
+    async def script(wire: Wire) -> None:
+        await wire.head()
+        wire.reset()
+
+    async with far_side(script) as peer:
+        error = await failure_of(make().call(post(peer.url(), BIG)))
+
+    assert isinstance(error, ConnectionBroken)
+    assert error.received_bytes == 0
+    assert peer.connections == 1
+
+
 # The pool.
 
 
@@ -652,6 +679,8 @@ async def test_an_answer_nobody_asked_for_is_nobodys_answer(make: Make, together
 # Time.
 
 SHORT = 0.12
+LONG = 0.3
+"""Where something must come before a limit: far enough from it for a busy machine."""
 
 
 def about(seconds: float, started: float) -> bool:
@@ -725,13 +754,13 @@ async def test_silence_in_a_body_times_out(make: Make) -> None:
     async def script(wire: Wire) -> None:
         await wire.request()
         await wire.begin()
-        for _ in range(6):
-            await asyncio.sleep(SHORT / 2)
+        for _ in range(5):
+            await asyncio.sleep(LONG / 4)
             await wire.chunk(b"tick")
         await wire.closed()
 
     async with far_side(script) as peer:
-        stream = await make(Timeouts(silence_seconds=SHORT)).stream(get(peer.url()))
+        stream = await make(Timeouts(silence_seconds=LONG)).stream(get(peer.url()))
         heard = bytearray()
 
         async def listen() -> None:
@@ -741,25 +770,33 @@ async def test_silence_in_a_body_times_out(make: Make) -> None:
         error = await failure_of(listen())
         closed = await soon(lambda: peer.closings)
 
-    assert (type(error), vars(error)) == (TimedOut, {"phase": "silence", "seconds": SHORT})
-    assert heard == b"tick" * 6
+    assert (type(error), vars(error)) == (TimedOut, {"phase": "silence", "seconds": LONG})
+    assert heard == b"tick" * 5
     assert closed
 
 
 async def test_a_reader_that_pauses_is_no_silence(make: Make) -> None:
-    """A far side that is held back by our own reader is not silent."""
+    """A far side that is held back by our own reader is not silent; its time counts from when the reader goes on."""
 
     async def script(wire: Wire) -> None:
         await wire.request()
-        await wire.answer(BIG)
+        await wire.begin(f"Content-Length: {len(BIG)}\r\n")
+        await wire.send(BIG[:-1])
+        await asyncio.sleep(LONG / 4)
+        await wire.send(BIG[-1:])
         await wire.closed()
 
     async with far_side(script) as peer:
-        stream = await make(Timeouts(silence_seconds=SHORT)).stream(get(peer.url()))
-        await asyncio.sleep(3 * SHORT)
-        body = await collect(stream)
+        client = make(Timeouts(silence_seconds=LONG))
+        bodies = []
+        for pause in (0.9 * LONG, 1.5 * LONG):
+            stream = await client.stream(get(peer.url()))
+            await asyncio.sleep(pause)
+            bodies.append(await collect(stream))
+            await client.close()
+            client = make(Timeouts(silence_seconds=LONG))
 
-    assert body == BIG
+    assert bodies == [BIG, BIG]
 
 
 async def test_a_request_that_is_not_taken_times_out(make: Make) -> None:
@@ -804,34 +841,48 @@ async def test_time_is_counted_for_each_exchange(make: Make) -> None:
     """The limits of one exchange do not end the next one on the same connection, nor the connection while it is idle."""
 
     async def script(wire: Wire) -> None:
-        for _ in range(4):
+        for _ in range(3):
             await wire.request()
-            await asyncio.sleep(SHORT / 2)
+            await asyncio.sleep(LONG / 4)
             await wire.answer()
         await wire.closed()
 
     async with far_side(script) as peer:
-        client = make(Timeouts(first_byte_seconds=SHORT, silence_seconds=SHORT, total_seconds=SHORT))
+        client = make(Timeouts(first_byte_seconds=LONG, silence_seconds=LONG, total_seconds=LONG))
         replies: list[HttpReply] = []
-        for _ in range(4):
+        for pause in (LONG * 1.2, LONG * 0.6, 0):
             replies.append(await client.call(get(peer.url())))
-            await asyncio.sleep(SHORT)
+            await asyncio.sleep(pause)
 
-    assert len(replies) == 4
+    assert len(replies) == 3
     assert peer.connections == 1
 
 
 # No connection.
 
 
-async def test_a_refused_connection_says_where(make: Make) -> None:
-    """The host, the port and the reason, and no path or query."""
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_refused_connection_says_where(make: Make, host: str) -> None:
+    """The host, the port and the reason, and no path or query; also when a name has several addresses."""
     async with far_side(answers) as peer:
         pass
 
-    error = await failure_of(make().call(get(peer.url(f"/secret?key={KEY}"))))
+    error = await failure_of(make().call(get(peer.url(f"/secret?key={KEY}", host=host))))
 
-    assert str(error) == f"Could not connect to 127.0.0.1:{peer.port}: the connection was refused."
+    assert str(error) == f"Could not connect to {host}:{peer.port}: the connection was refused."
+
+
+@pytest.mark.asyncio(loop_factories=["asyncio"])  # only there the look-up can be replaced
+async def test_a_name_that_is_not_found_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the look-up said is not repeated: it would be the system's words in the system's language."""
+
+    def look_up(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    error = await failure_of(make().call(get("http://far.test/")))
+
+    assert str(error) == "Could not connect to far.test:80: its name was not found."
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".test", ".".join(["long"] * 60)])
@@ -1062,6 +1113,40 @@ async def test_closing_the_client_ends_what_is_open(make: Make) -> None:
     assert [type(error) for error in errors] == [ConnectionBroken, ConnectionBroken]
     assert isinstance(afterwards, ConnectFailed)
     assert len(peer.asked) == 2
+
+
+async def test_nothing_is_left_behind(make: Make) -> None:
+    """After exchanges that ended in every way there is no task and no connection more than before."""
+
+    async def script(wire: Wire) -> None:
+        asked = await wire.request()
+        match asked.line.split()[1]:
+            case "/cut":
+                await wire.begin("Content-Length: 9\r\n")
+            case "/large":
+                await wire.answer(b"x" * 2000)
+            case "/silent":
+                await wire.begin()
+                await wire.closed()
+            case "/late":
+                await wire.closed()
+
+    async with far_side(script) as peer:
+        before = len(asyncio.all_tasks())
+        client = make(
+            Timeouts(first_byte_seconds=SHORT, silence_seconds=SHORT), body_bytes_max=1000, connections_idle_seconds=SHORT
+        )
+        calls = [client.call(post(peer.url(path))) for path in ["/cut", "/large", "/silent", "/late", "/nothing"] * 10]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        leaving = [asyncio.ensure_future(client.call(get(peer.url("/late")))) for _ in range(10)]
+        await asyncio.sleep(SHORT / 4)
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        is_quiet = await soon(lambda: peer.open == 0 and len(asyncio.all_tasks()) == before)
+
+    assert [type(result) for result in results] == [ConnectionBroken, TooLarge, TimedOut, TimedOut, ConnectionBroken] * 10
+    assert is_quiet
 
 
 # Sizes.

@@ -6,34 +6,27 @@ What each step refuses, and in which words, stands in the module of its name. Th
 journal, its counts and its rules; the same request brings the same answer, apart from times.
 """
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pollux.emulator import access, control, errors, faults, refusals, routes
-from pollux.emulator.answers import natural_text
+from pollux.emulator import access, control, errors, faults, listing, routes
 from pollux.emulator.clock import Clock, SystemClock, elapsed_seconds, stamp
 from pollux.emulator.errors import NativeError, bad_request, invalid
 from pollux.emulator.exchange import ClientLeft, ConnectionCut, Exchange, Receive, Scope, Send
 from pollux.emulator.faults import Fault
-from pollux.emulator.framing import SSE, JSONArray
+from pollux.emulator.generating import generate
 from pollux.emulator.journal import Entry, Journal
 from pollux.emulator.limits import JOURNAL_ENTRIES_MAX
 from pollux.emulator.matching import Incoming
-from pollux.emulator.models import RETIRED, Model, known, listed
-from pollux.emulator.replies import Stamp, events, whole
 from pollux.emulator.routes import Route
 from pollux.emulator.rules import Rule, Rules
 from pollux.emulator.script import Entry as ScriptEntry
-from pollux.emulator.script import Say, Script
+from pollux.emulator.script import Script
 from pollux.emulator.sending import NO_FAULT, Delivery, Latency, send_error
-from pollux.emulator.settle import Draft, digest_of, settle
 from pollux.emulator.shapes import canonical
-from pollux.emulator.tokens import count_prompt
 
 REQUEST_OF = {
     "generateContent": "GenerateContentRequest",
@@ -94,22 +87,19 @@ class Emulator:
             await exchange.close()
 
     async def _native(self, exchange: Exchange) -> None:
-        began, secrets = elapsed_seconds(), access.secrets(exchange.headers, exchange.query)
-        entry = self.journal.open(
+        secrets = access.secrets(exchange.headers, exchange.query)
+        entry = exchange.entry = self.journal.open(
             stamp(self.clock.now()), exchange.http_method, exchange.path, exchange.query, exchange.headers, secrets
         )
         try:
-            await self._answer(exchange, entry, began)
-            entry.complete = True
+            await self._answer(exchange, entry)
         except ClientLeft:
             entry.client_closed_early = True
             raise
         finally:
-            entry.status = exchange.status
-            entry.duration_seconds = round(elapsed_seconds() - began, 6)
-            entry.finished = True
+            entry.end()
 
-    async def _answer(self, exchange: Exchange, entry: Entry, began: float) -> None:
+    async def _answer(self, exchange: Exchange, entry: Entry) -> None:
         fault, in_list = NO_FAULT, False
         try:
             data = await exchange.read_body()
@@ -123,15 +113,17 @@ class Emulator:
             incoming = Incoming(found.method, found.model, exchange.headers, _inner(request))
             fault = self._fault(incoming, entry)
             error = faults.error_of(fault, found.model, found.version, found.method)
-            if fault.status is not None and fault.error_after is None:
+            if faults.is_refusal(fault):
                 await exchange.pause(fault.headers_delay)
                 raise error
-            delivery = Delivery(exchange, entry, _headers(began, incoming.request), fault, self.latency, b"\0", error)
+            generated = found.method in ("generateContent", "streamGenerateContent")
+            headers = _headers(entry.began, incoming.request if generated else None)
+            delivery = Delivery(exchange, entry, headers, fault, self.latency, b"\0", error)
             await self._dispatch(found, request, incoming, delivery)
         except NativeError as error:
-            await send_error(exchange, error, fault, in_list=in_list, headers=_headers(began))
+            await send_error(exchange, error, fault, in_list=in_list, headers=_headers(entry.began))
         except TimeoutError:
-            await send_error(exchange, errors.deadline(), fault, in_list=in_list, headers=_headers(began))
+            await send_error(exchange, errors.deadline(), fault, in_list=in_list, headers=_headers(entry.began))
 
     def _fault(self, incoming: Incoming, entry: Entry) -> Fault:
         try:
@@ -146,138 +138,13 @@ class Emulator:
     async def _dispatch(self, found: Route, request: dict[str, Any], incoming: Incoming, delivery: Delivery) -> None:
         match found.method:
             case "models.list":
-                reply = _list_models(found.version, delivery.exchange.query)
+                await delivery.whole(listing.list_models(found.version, delivery.exchange.query))
             case "models.get":
-                model = known(found.model, found.version)
-                if model is None:
-                    raise errors.unknown_model_get(found.model, found.version)
-                reply = model.resource()
+                await delivery.whole(listing.get_model(found.model, found.version))
             case "countTokens":
-                reply = _count_tokens(request, _model(found))
+                await delivery.whole(listing.count_tokens(request, listing.model_for(found)))
             case _:
-                await self._generate(found, incoming, delivery)
-                return
-        await delivery.whole(reply)
-
-    async def _generate(self, found: Route, incoming: Incoming, delivery: Delivery) -> None:
-        request, model = incoming.request, _model(found)
-        refusals.check(request, model)
-        scripted = self.script.find(incoming)
-        digest = digest_of(request, model, self.seed)
-        if scripted is not None:
-            delivery.entry.script = scripted[0]
-        else:
-            refusals.check_emulated(request, model)
-        say = scripted[1] if scripted else None
-        delivery = await _with_script_fault(delivery, say, digest, found)
-        replies = self._replies(say, request, model, digest, delivery.fault, streamed=found.method != "generateContent")
-        if found.method == "generateContent":
-            await delivery.whole(replies[0])
-        else:
-            sse = delivery.exchange.query.get("alt") == "sse"
-            await delivery.stream(replies, SSE() if sse else JSONArray())
-
-    def _replies(
-        self, say: Say | None, request: dict[str, Any], model: Model, digest: bytes, fault: Fault, *, streamed: bool
-    ) -> list[dict[str, Any]]:
-        """Make the events of an answer; a whole one is a list of one."""
-        if say is not None and say.reply is not None:
-            return [say.reply]
-        if say is not None and say.replies:
-            return say.replies if streamed else [folded(say.replies)]
-        draft = _draft(say, request, model, fault)
-        candidates = range(request.get("generationConfig", {}).get("candidateCount", 1))
-        answers = [settle(draft, request, model, digest) for _ in candidates]
-        about = Stamp(model, digest, count_prompt(request), request.get("serviceTier", "standard"))
-        return events(answers, about) if streamed else [whole(answers, about)]
-
-
-def _draft(say: Say | None, request: dict[str, Any], model: Model, fault: Fault) -> Draft:
-    """Take the script's answer, or the emulator's own, with what the fault changes of it."""
-    text = say.text if say is not None else None
-    pieces = tuple(say.events) if say is not None and say.events is not None else ()
-    return Draft(
-        natural_text(request, model) if text is None and not pieces else text or "",
-        pieces,
-        tuple(say.thoughts or ()) if say is not None else (),
-        fault.finish or (say.finish if say is not None else None) or "STOP",
-        say.finish_message if say is not None else "",
-        fault.blocked or (say.blocked if say is not None else None) or "",
-        empty=fault.empty or (say is not None and say.empty) or text == "",
-    )
-
-
-async def _with_script_fault(delivery: Delivery, say: Say | None, digest: bytes, found: Route) -> Delivery:
-    """Let a scripted error or fault take the place of the request's own."""
-    fault, error = delivery.fault, delivery.error
-    if say is not None and say.error is not None:
-        told = say.error
-        raise NativeError(told["code"], told.get("message", ""), told.get("status", ""), told.get("details", []))
-    if say is not None and say.fault:
-        fault = faults.parse(say.fault)
-        error = faults.error_of(fault, found.model, found.version, found.method)
-        if fault.status is not None and fault.error_after is None:
-            await delivery.exchange.pause(fault.headers_delay)
-            raise error
-    return Delivery(delivery.exchange, delivery.entry, delivery.headers, fault, delivery.latency, digest, error)
-
-
-def folded(replies: list[dict[str, Any]]) -> dict[str, Any]:
-    """Make a whole answer of scripted stream replies: parts of the first candidate in order, the rest from the last."""
-    parts = [
-        part for reply in replies for candidate in reply.get("candidates", [])[:1]
-        for part in candidate.get("content", {}).get("parts", [])
-    ]  # fmt: skip
-    result: dict[str, Any] = {}
-    for reply in replies:
-        result |= reply
-    last = result.get("candidates", [{}])[:1]
-    if last and parts:
-        last = [{**last[0], "content": {"parts": parts, "role": "model"}}]
-    return {**result, "candidates": last}
-
-
-def _model(found: Route) -> Model:
-    """Find the model, if it is there and has this method."""
-    model = known(found.model, found.version)
-    if model is None and found.model in RETIRED:
-        raise errors.retired_model(found.model, RETIRED[found.model])
-    needed = "countTokens" if found.method == "countTokens" else "generateContent"
-    if model is None or needed not in model.methods:
-        raise errors.unknown_model(found.model, found.version, found.method)
-    return model
-
-
-def _list_models(version: str, query: dict[str, str]) -> dict[str, Any]:
-    """List a page of models. Default 50 (recorded), at most 1000."""
-    size = routes.page_size(query, 50, 1000)
-    token = query.get("pageToken", query.get("page_token", ""))
-    try:
-        start = int(base64.urlsafe_b64decode(token)) if token else 0
-    except (binascii.Error, ValueError):
-        raise invalid("Page token is invalid.") from None
-    models = listed(version)
-    page: dict[str, Any] = {"models": [model.resource() for model in models[start : start + size]]}
-    if start + size < len(models):
-        page["nextPageToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
-    return page
-
-
-def _count_tokens(request: dict[str, Any], model: Model) -> dict[str, Any]:
-    """Count a prompt, in either form of the body; the same number as `promptTokenCount`."""
-    inner = request.get("generateContentRequest")
-    if inner is not None and request.get("contents"):
-        raise invalid("* CountTokensRequest.contents: contents and generate_content_request are exclusive\n")
-    if inner is not None and not inner.get("model"):
-        raise invalid("* CountTokensRequest.generate_content_request.model: model is not specified\n")
-    counted = request if inner is None else inner
-    prefix = "CountTokensRequest" + ("" if inner is None else ".generate_content_request")
-    refusals.check_contents(counted.get("contents", []), prefix)
-    refusals.check_countable(counted)
-    tokens = count_prompt(counted)
-    if tokens > model.input_token_limit:
-        raise errors.context_overflow(model.input_token_limit)
-    return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
+                await generate(found, listing.model_for(found), incoming, self.script, self.seed, delivery)
 
 
 def _inner(request: dict[str, Any]) -> dict[str, Any]:

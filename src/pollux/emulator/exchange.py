@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from pollux.emulator import errors
 from pollux.emulator.clock import Clock
+from pollux.emulator.journal import Entry
 from pollux.emulator.limits import BODY_BYTES_MAX, BODY_SECONDS_MAX
 
 Message = MutableMapping[str, Any]
@@ -31,7 +32,8 @@ class Exchange:
         self.path: str = scope["path"]
         self.query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
-        self.status: int | None = None
+        self.entry: Entry | None = None
+        """Where to note what was sent. It is noted before it is sent, so that whoever has an answer finds it in the journal."""
         self._receive, self._send, self._clock = receive, send, clock
         self._left = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
@@ -58,13 +60,16 @@ class Exchange:
     async def start(self, status: int, headers: dict[str, str]) -> None:
         """Send status and headers."""
         self._still_there()
-        self.status = status
+        if self.entry is not None:
+            self.entry.status = status
         listed = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": listed})
 
-    async def write(self, data: bytes) -> None:
-        """Send a piece of the answer."""
+    async def write(self, data: bytes, *, events: int = 0) -> None:
+        """Send a piece of the answer, with so many events in it."""
         self._still_there()
+        if self.entry is not None:
+            self.entry.events += events
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         # Give the server a turn, so that a client that left is noticed even by a stream without delays.
         await asyncio.sleep(0)
@@ -72,6 +77,9 @@ class Exchange:
     async def end(self, data: bytes = b"") -> None:
         """Send the last piece."""
         self._still_there()
+        if self.entry is not None:
+            self.entry.complete = True
+            self.entry.end()
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def pause(self, seconds: float) -> None:

@@ -120,6 +120,11 @@ def checked(fault: Fault) -> Fault:
     return fault
 
 
+def is_refusal(fault: Fault) -> bool:
+    """Tell whether it stands in place of an answer; else it happens inside one, or beside it."""
+    return fault.status is not None and fault.error_after is None
+
+
 def error_of(fault: Fault, model: str, version: str, method: str) -> NativeError:
     """Make the error of a fault, in its recorded words."""
     status = fault.status or 500

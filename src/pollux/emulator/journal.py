@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from pollux.emulator.clock import elapsed_seconds
 from pollux.emulator.limits import JOURNAL_BODY_BYTES_MAX
 
 SECRET_HEADERS = ("x-goog-api-key", "authorization", "proxy-authorization", "cookie", "x-api-key")
@@ -46,11 +47,18 @@ class Entry:
     """The client left before the end."""
     duration_seconds: float = 0.0
     secrets: list[str] = field(default_factory=list, repr=False)
+    began: float = field(default_factory=elapsed_seconds)
+
+    def end(self) -> None:
+        """Note that the emulator is done with it."""
+        if not self.finished:
+            self.duration_seconds = round(elapsed_seconds() - self.began, 6)
+            self.finished = True
 
     def told(self) -> dict[str, Any]:
         """Make the JSON object of it, without anything secret."""
         value = msgspec.to_builtins(self)
-        del value["secrets"]
+        del value["secrets"], value["began"]
         return value if isinstance(value, dict) else {}
 
 

@@ -28,7 +28,10 @@ class Rules:
     """Numbered rules, tried in order; the first that matches and is not used up applies."""
 
     def __init__(self, given: Iterable[Rule | Mapping[str, Any]] = (), *, seed: int = 0) -> None:
-        self._given = [rule if isinstance(rule, Rule) else msgspec.convert(rule, Rule) for rule in given]
+        try:
+            self._given = [rule if isinstance(rule, Rule) else msgspec.convert(rule, Rule) for rule in given]
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from None
         self._seed = seed
         self.reset()
 

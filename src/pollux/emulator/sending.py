@@ -59,7 +59,6 @@ class Delivery:
         broken = fault.cut_after, fault.malformed_after, fault.stall_after
         if all(count is None for count in broken):
             await send_json(self.exchange, 200, body, self.headers)
-            self.entry.events = 1
             return
         await self.exchange.start(200, {"content-type": JSON_TYPE, **self.headers})
         await self.exchange.write(body[: len(body) // 2])
@@ -80,8 +79,7 @@ class Delivery:
                 return
             delay = fault.event_delay if number else fault.first_token_delay
             await exchange.pause(delay + self.latency.before(number, self.digest))
-            await exchange.write(frame.event(event))
-            self.entry.events = number + 1
+            await exchange.write(frame.event(event), events=1)
         if not await self._broken(len(events), events[-1], frame):
             await exchange.end(frame.end())
 

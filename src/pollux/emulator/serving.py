@@ -1,6 +1,7 @@
 """The emulator over HTTP: in a thread of its own for tests and `pollux serve`, in the foreground for `pollux emulate`."""
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import uvicorn
 
 from pollux.emulator.app import Emulator
 from pollux.emulator.limits import START_SECONDS_MAX, STOP_SECONDS_MAX
+
+THREAD_NAME = "pollux-emulator"
 
 
 class EmulatorServer:
@@ -34,9 +37,7 @@ class EmulatorServer:
         listening = _listen(self._host, self._port)
         self.url = _url(listening)
         server = self._server = _server(self.emulator)
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(_serve(server, listening)), name="pollux-emulator", daemon=True
-        )
+        self._thread = threading.Thread(target=lambda: asyncio.run(_serve(server, listening)), name=THREAD_NAME, daemon=True)
         self._thread.start()
         waited = 0.0
         while not server.started:
@@ -75,19 +76,29 @@ async def run(host: str, port: int, emulator: Emulator, on_ready: Callable[[str]
 
 
 def _server(emulator: Emulator) -> uvicorn.Server:
-    config = uvicorn.Config(
+    logging.getLogger("uvicorn.error").addFilter(_not_of_the_emulator)
+    config = _QuietConfig(
         emulator,
         http="httptools",
         ws="none",
         lifespan="off",
-        log_config=None,
-        # A cut connection is wanted here, and uvicorn would tell each as an error.
-        log_level="critical",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)
+
+
+class _QuietConfig(uvicorn.Config):
+    """uvicorn's configuration, which leaves the process's logging alone: another uvicorn may run beside."""
+
+    def configure_logging(self) -> None:
+        """Set nothing."""
+
+
+def _not_of_the_emulator(record: logging.LogRecord) -> bool:
+    """Drop what uvicorn logs in the emulator's thread: it tells a cut connection as an error, and there it is wanted."""
+    return record.threadName != THREAD_NAME
 
 
 async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:

@@ -72,7 +72,7 @@ def canonical(body: Any, message: str, *, newer: bool = True) -> dict[str, Any]:
     reading = Reading(shapes(newer=newer))
     result = reading.message(body, message, "", 1)
     if reading.violations:
-        raise bad_request(reading.violations[:VIOLATIONS_MAX])
+        raise bad_request(reading.violations)
     return result
 
 
@@ -98,7 +98,7 @@ class Reading:
                 if read is not ABSENT:
                     if message == "Part" and known.name in PART_DATA and not PART_DATA.isdisjoint(result):
                         why = f"oneof field 'data' is already set. Cannot set '{name}'"
-                        self.violations.append((path, f"Invalid value at '{path}' (oneof), {why}"))
+                        self.note(path, f"Invalid value at '{path}' (oneof), {why}")
                     result[known.name] = read
         return result
 
@@ -134,8 +134,7 @@ class Reading:
         if isinstance(value, dict):
             owner, _, last = path.rpartition(".")
             where = f" at '{owner}' ({last})" if owner else f" ({last})"
-            self.violations.append((owner, f"Invalid value{where}, Starting an object on a scalar field"))
-            return ABSENT
+            return self.note(owner, f"Invalid value{where}, Starting an object on a scalar field")
         if isinstance(value, list):
             return self.unknown(name, path, "Proto field is not repeating, cannot start list.")
         if kind.startswith("enum:"):
@@ -145,22 +144,24 @@ class Reading:
         if read is not ABSENT:
             return read
         if kind == "bytes" and isinstance(value, str):
-            self.violations.append(
-                (path, f"Invalid value at '{path}' (TYPE_BYTES), Base64 decoding failed for {_quoted(value)}")
-            )
-            return ABSENT
+            return self.note(path, f"Invalid value at '{path}' (TYPE_BYTES), Base64 decoding failed for {_quoted(value)}")
         return self.wrong(path, WELL_KNOWN.get(kind, f"TYPE_{kind.upper()}"), value)
 
     def unknown(self, name: str, path: str, why: str) -> Any:
         """Note a name that has no place here."""
         where = f" at '{path}'" if path else ""
-        self.violations.append((path, f'Invalid JSON payload received. Unknown name "{name}"{where}: {why}'))
-        return ABSENT
+        return self.note(path, f'Invalid JSON payload received. Unknown name "{name}"{where}: {why}')
 
     def wrong(self, path: str, kind: str, value: Any) -> Any:
         """Note a value of another kind."""
         shown = kind if kind.startswith(("TYPE_", "type.")) else f"type.googleapis.com/{kind}"
-        self.violations.append((path, f"Invalid value at '{path}' ({shown}), {_quoted(value)}"))
+        return self.note(path, f"Invalid value at '{path}' ({shown}), {_quoted(value)}")
+
+    def note(self, path: str, description: str) -> Any:
+        """Note a violation; with the last one that an error may tell, the reading ends."""
+        self.violations.append((path, description))
+        if len(self.violations) >= VIOLATIONS_MAX:
+            raise bad_request(self.violations)
         return ABSENT
 
 

@@ -60,6 +60,9 @@ SERVICE_TIER = {"standard": "default"}
 STOP_SEQUENCES_MAX = 5
 """The native API takes five stop sequences; OpenAI allows four."""
 
+CANDIDATES_MAX = 8
+"""Most answers to one request. Source: CONTRACT, section 3."""
+
 INT32 = 2**31
 
 UsageMode = Literal["none", "last", "each"]
@@ -429,8 +432,8 @@ def _answer_call(call: _Call) -> wire.AnswerToolCall:
 class ChatTelling:
     """Tells the events of one request's replies: as chunks, event by event, or at the end as one whole answer.
 
-    Every choice begins with one role delta, and ends with one chunk that holds what is known only at the end. Folding the
-    chunks gives the whole answer. `model` is echoed as it was asked for.
+    Every choice begins with one role delta, in the order of the choices, and ends with one chunk that holds what is known
+    only at the end. Folding the chunks gives the whole answer. `model` is echoed as it was asked for.
 
     Source: OpenAI API, The chat completion object, The chat completion chunk object.
     Loses: nothing; what has no place there stands in `extra_content.google`.
@@ -470,11 +473,11 @@ class ChatTelling:
                 candidate = 0
             case _:
                 candidate = event.candidate  # type: ignore[attr-defined] # all other events have it
-        telling = self.tellings.get(candidate)
         chunks = []
+        telling = self.tellings.get(candidate)
         if telling is None:
-            telling = self.tellings[candidate] = Telling(candidate, self._stamp.token, self._toolbox, self._thoughts)
-            chunks.append(self._with(candidate, wire.Delta(role="assistant", content="" if isinstance(event, Text) else None)))
+            chunks = self._opened(candidate, "" if isinstance(event, Text) else None)
+            telling = self.tellings[candidate]
         delta = telling.take(event)
         if delta is not None:
             chunks.append(self._with(candidate, delta))
@@ -488,10 +491,7 @@ class ChatTelling:
 
     def close(self) -> list[wire.ChatCompletionChunk]:
         """Give the last chunk of every choice, and the usage where it was asked for."""
-        chunks = []
-        if not self.tellings:
-            self.tellings[0] = Telling(0, self._stamp.token, self._toolbox, self._thoughts)
-            chunks.append(self._with(0, wire.Delta(role="assistant", content=None)))
+        chunks = [] if self.tellings else self._opened(0, None)
         for index, telling in sorted(self.tellings.items()):
             chunks.append(self._with(index, telling.last_delta(), telling.finish_reason))
         if self._usage_mode != "none":
@@ -503,7 +503,7 @@ class ChatTelling:
     def completion(self) -> wire.ChatCompletion:
         """Give the whole answer."""
         if not self.tellings:
-            self.tellings[0] = Telling(0, self._stamp.token, self._toolbox, self._thoughts)
+            self._opened(0, None)
         chunk = self._chunk
         return wire.ChatCompletion(
             id=chunk.id,
@@ -522,6 +522,13 @@ class ChatTelling:
     def usage(self) -> wire.Usage:
         """The tokens so far, of all native calls."""
         return wire.Usage() if self._spent is None else usage(self._spent)
+
+    def _opened(self, candidate: int, content: str | None) -> list[wire.ChatCompletionChunk]:
+        """Open a choice, and those before it, since clients read them as a list; an absurd index opens few others."""
+        new = [index for index in (*range(min(candidate, CANDIDATES_MAX)), candidate) if index not in self.tellings]
+        for index in new:
+            self.tellings[index] = Telling(index, self._stamp.token, self._toolbox, self._thoughts)
+        return [self._with(index, wire.Delta(role="assistant", content=content)) for index in new]
 
     def _sign(self, event: Started) -> None:
         """Give the answer its id, which holds the native one, and name the model that really answers; once."""

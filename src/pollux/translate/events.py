@@ -9,32 +9,32 @@ from typing import Any
 from msgspec import Struct
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """Something that a reply says."""
 
 
-class Started(Event, frozen=True):
+class Started(Event, frozen=True, gc=False):
     """The first reply is here: the native response's id and the model that really answers, where known."""
 
     response_id: str | None
     model_version: str | None
 
 
-class Text(Event, frozen=True):
+class Text(Event, frozen=True, gc=False):
     """A piece of the answer's text, never empty."""
 
     candidate: int
     text: str
 
 
-class Thought(Event, frozen=True):
+class Thought(Event, frozen=True, gc=False):
     """A piece of a thought summary, never empty."""
 
     candidate: int
     text: str
 
 
-class CallStart(Event, frozen=True):
+class CallStart(Event, frozen=True, gc=False):
     """A function call begins: its native name and signature, and as much of its arguments' JSON as is there."""
 
     candidate: int
@@ -43,27 +43,27 @@ class CallStart(Event, frozen=True):
     signature: str | None
 
 
-class CallArguments(Event, frozen=True):
+class CallArguments(Event, frozen=True, gc=False):
     """A further piece of the last call's arguments, where the backend streams them."""
 
     candidate: int
     text: str
 
 
-class CallEnd(Event, frozen=True):
+class CallEnd(Event, frozen=True, gc=False):
     """The last call is complete. A call without it was cut."""
 
     candidate: int
 
 
-class Signature(Event, frozen=True):
+class Signature(Event, frozen=True, gc=False):
     """The signature of the answer's text: opaque, to be given back on the next turn."""
 
     candidate: int
     signature: str
 
 
-class Extra(Event, frozen=True):
+class Extra(Event, frozen=True, gc=False):
     """A native field of the candidate that OpenAI's form has no place for; a later one of the same name replaces it."""
 
     candidate: int
@@ -71,21 +71,21 @@ class Extra(Event, frozen=True):
     value: Any
 
 
-class Finish(Event, frozen=True):
+class Finish(Event, frozen=True, gc=False):
     """The candidate has ended, with the native reason."""
 
     candidate: int
     reason: str
 
 
-class Blocked(Event, frozen=True):
+class Blocked(Event, frozen=True, gc=False):
     """The prompt was blocked: there is no candidate at all."""
 
     reason: str
     feedback: dict[str, Any]
 
 
-class Usage(Event, frozen=True):
+class Usage(Event, frozen=True, gc=False):
     """The tokens of the whole reply, said once, at its end."""
 
     prompt: int

@@ -188,7 +188,7 @@ def _without_body(http_status: int, body: bytes) -> ApiError:
 
 def _meaning(status: str, code: int, message: str, details: list[dict[str, Any]]) -> Meaning:
     for detail in details:
-        meaning = REASON.get(detail.get("reason", ""))
+        meaning = REASON.get(str(detail.get("reason", "")))
         if meaning is not None:
             return meaning
     if status in _READ_MESSAGES_OF:
@@ -205,7 +205,7 @@ def _quota(code: int, details: list[dict[str, Any]]) -> dict[str, Any]:
     if code == 402:
         return {"type": "insufficient_quota", "code": "insufficient_quota", "should_retry": False}
     for detail in details:
-        delay = re.fullmatch(r"(\d+(?:\.\d+)?)s", str(detail.get("retryDelay", "")))
+        delay = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)s", str(detail.get("retryDelay", "")))
         if delay:
             fields["retry_after_seconds"] = float(delay[1])
         violations = detail.get("violations")

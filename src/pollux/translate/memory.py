@@ -238,7 +238,7 @@ def _is_trace(part: Part) -> bool:
 def sign_lost_calls(turns: list[Content]) -> int:
     """Put the dummy on the first call of each step of the current turn that has no signature; says on how many.
 
-    The current turn is what follows the last content of the user that is not only tool results; earlier turns are not checked by
+    The current turn follows the last content of the user that is not only tool results; earlier turns are not checked by
     the service. Source: Gemini API, Thought signatures.
     """
     signed = 0

@@ -201,7 +201,8 @@ class _Building:
     def _earlier_turn(
         self, i: int, google: dict[str, Any], parts: list[Part], calls: list[tuple[FunctionCall, str | None]]
     ) -> Turn | None:
-        """Give the turn as the client sent it back in `extra_content`, or as it is remembered, if it says what the message says."""
+        """Give the turn as the client sent it back in `extra_content`, or as it is remembered, if it says what the message
+        says."""
         if not self._remembered and "parts" not in google:
             return None
         text = "".join([part.text or "" for part in parts])

@@ -2,13 +2,14 @@
 
 A whole reply is a stream of one. Replies are fed in order; each gives the events that it says, and `close` gives what is known
 only at the end. The reader's states: nothing seen → started → (candidates finish) → closed. What it keeps is little: the last
-usage, and which candidates have finished.
+usages, the citations so far, and which candidates have finished.
 
 It must not know: which OpenAI form is told, whether anyone streams, what the caller asked for.
 
 Usage in streams is a running total that may go down: per field the latest value counts. Source: recorded traffic.
 """
 
+import operator
 from typing import Any
 
 import msgspec
@@ -57,14 +58,32 @@ ODD_ENDS = frozenset(
 )
 """Ends which, without any content before them, a second try may mend. CONTRACT, section 4."""
 
+USAGES_KEPT_MAX = 100
+"""Running totals that are kept before they are put together; putting together for every event would cost more."""
+
 CUTS = frozenset({"MAX_TOKENS", "CONTINUATION"})
 """Ends at which a call whose arguments were still coming is cut: it stays without its end."""
+
+
+_extras_of = operator.attrgetter(*EXTRAS)
+_NO_EXTRAS = (None,) * len(EXTRAS)
 
 
 class ReplyReader:
     """Reads the replies to one request. `single_call`: of the calls of a turn only the first counts."""
 
-    __slots__ = ("_model_status", "_started", "_usage", "_writers", "blocked", "calls", "finished", "recorder", "said")
+    __slots__ = (
+        "_citations",
+        "_model_status",
+        "_started",
+        "_usages",
+        "_writers",
+        "blocked",
+        "calls",
+        "finished",
+        "recorder",
+        "said",
+    )
 
     def __init__(self, *, single_call: bool = False) -> None:
         self.recorder = TurnRecorder(single_call=single_call)
@@ -72,7 +91,8 @@ class ReplyReader:
         self.said = False  # whether anything of an answer came: a text, a thought, a call, a part of another kind
         self._writers: dict[int, ArgumentsWriter] = {}  # of calls whose arguments are coming
         self._started = False
-        self._usage = UsageMetadata()
+        self._usages: list[UsageMetadata] = []
+        self._citations: dict[int, Any] = {}
         self._model_status: Any = None
         self.finished: dict[int, str] = {}
         self.blocked = False
@@ -84,7 +104,9 @@ class ReplyReader:
             self._started = True
             events.append(Started(reply.response_id, reply.model_version))
         if reply.usage_metadata is not None:
-            self._usage = _latest(self._usage, reply.usage_metadata)
+            self._usages.append(reply.usage_metadata)
+            if len(self._usages) > USAGES_KEPT_MAX:
+                self._usages = [_latest(self._usages)]
         if reply.candidates:
             self.recorder.feed(reply)
             for candidate in reply.candidates:
@@ -104,7 +126,7 @@ class ReplyReader:
     def close(self) -> list[Event]:
         """Give what is known only at the end."""
         events: list[Event] = [Extra(candidate, "parts", parts) for candidate, parts in self.recorder.traces().items()]
-        return [*events, _usage(self._usage)]
+        return [*events, _usage(_latest(self._usages))]
 
     @property
     def complete(self) -> bool:
@@ -123,15 +145,21 @@ class ReplyReader:
         if content is not None and content.parts:
             for part in content.parts:
                 self._part(part, index, events)
-        for name in EXTRAS:
-            value = getattr(candidate, name)
-            if value:
-                events.append(Extra(index, name, value))
+        values = _extras_of(candidate)
+        if values != _NO_EXTRAS:
+            self._extras(index, values, events)
         if candidate.finish_reason is not None and index not in self.finished:
             if candidate.finish_reason not in CUTS:
                 self._end_call(index, events)
             self.finished[index] = candidate.finish_reason
             events.append(Finish(index, candidate.finish_reason))
+
+    def _extras(self, candidate: int, values: tuple[Any, ...], events: list[Event]) -> None:
+        for name, value in zip(EXTRAS, values, strict=True):
+            if value:
+                if name == "citation_metadata":
+                    value = self._citations[candidate] = _added(self._citations.get(candidate, {}), value)  # noqa: PLW2901 - it is the sum
+                events.append(Extra(candidate, name, value))
 
     def _part(self, part: Part, candidate: int, events: list[Event]) -> None:
         if part.text is not None:
@@ -186,11 +214,25 @@ class ReplyReader:
             self.recorder.complete_call(candidate, msgspec.json.decode("".join(writer.written)))
 
 
-def _latest(kept: UsageMetadata, new: UsageMetadata) -> UsageMetadata:
+def _added(earlier: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Add an event's citations to those of earlier events: they come piece by piece, or again with all before.
+
+    Source: Gemini API, CitationMetadata in streams.
+    """
+    return earlier | {
+        key: [*(citation for citation in earlier.get(key, ()) if citation not in value), *value]
+        if isinstance(value, list)
+        else value
+        for key, value in new.items()
+    }
+
+
+def _latest(usages: list[UsageMetadata]) -> UsageMetadata:
+    """Give for each field the latest value that came."""
+    latest = UsageMetadata()
     for name in UsageMetadata.__struct_fields__:
-        if getattr(new, name) is None:
-            setattr(new, name, getattr(kept, name))
-    return new
+        setattr(latest, name, next((value for usage in reversed(usages) if (value := getattr(usage, name)) is not None), None))
+    return latest
 
 
 def add(one: Usage, other: Usage) -> Usage:

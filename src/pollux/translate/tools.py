@@ -208,7 +208,8 @@ class _Box:
         self._google.setdefault("googleSearch", {})
 
     def native(self) -> list[dict[str, Any]]:
-        """Give the native tools: the functions in one, each of Google's in its own. Raises Unsupported for an impossible mix."""
+        """Give the native tools: the functions in one, each of Google's in its own. Raises Unsupported for an impossible
+        mix."""
         if self._declarations and self._google and not self._profile.mixes_tools:
             raise Unsupported(
                 f"{self._profile.family} models cannot use {', '.join(self._google)} beside functions; Gemini 3 and later can.",

@@ -12,6 +12,7 @@ and sets itself again. A read only notes the time.
 import asyncio
 import functools
 import math
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -146,12 +147,12 @@ class AiohttpClient:
             return None
         proxy_url = URL(proxy)
         if proxy_url.scheme not in {"http", "https"} or not proxy_url.raw_host:
-            raise ConnectFailed(_origin(url), "the proxy in the environment is not an http or https URL")
+            raise ConnectFailed(_origin(url.raw_host, url.port), "the proxy in the environment is not an http or https URL")
         return proxy_url
 
     def _failure(self, error: Exception, url: URL) -> HttpFailed:
         """Say in our words why no answer came."""
-        host = _origin(url)
+        host = _origin(url.raw_host, url.port)
         match error:
             case aiohttp.ConnectionTimeoutError():
                 timeouts = self._timeouts
@@ -162,13 +163,13 @@ class AiohttpClient:
                 return ConnectFailed(host, f"the proxy refused the tunnel with status {error.status}")
             case aiohttp.ClientConnectorCertificateError():
                 reason = getattr(error.certificate_error, "verify_message", "") or "it does not fit"
-                return ConnectFailed(f"{error.host}:{error.port}", f"its certificate was not accepted ({reason})")
+                return ConnectFailed(_origin(error.host, error.port), f"its certificate was not accepted ({reason})")
             case aiohttp.ClientConnectorDNSError():
-                return ConnectFailed(f"{error.host}:{error.port}", "its name was not found")
+                return ConnectFailed(_origin(error.host, error.port), "its name was not found")
             case UnicodeError():  # from the look-up: a part of the name is empty or too long
                 return ConnectFailed(host, "its name was not found")
             case aiohttp.ClientConnectorError():
-                return ConnectFailed(f"{error.host}:{error.port}", _os_reason(error.os_error))
+                return ConnectFailed(_origin(error.host, error.port), _os_reason(error.os_error))
             case aiohttp.ClientOSError() | aiohttp.ServerConnectionError():
                 return ConnectionBroken(0)
             case _:
@@ -273,7 +274,7 @@ class _Connector(aiohttp.TCPConnector):
             if protocol.begin(started):
                 return connection
             connection.close()
-        raise ConnectFailed(f"{req.host}:{req.port}", "the proxy closed the connection")
+        raise ConnectFailed(_origin(req.host, req.port), "the proxy closed the connection")
 
 
 class _Connection(ResponseHandler):
@@ -315,6 +316,12 @@ class _Connection(ResponseHandler):
         """A part of the request has gone out."""
         super().resume_writing()
         self._moved = self._loop.time()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's signature
+        """The reader wants more. aiohttp says so at every read; there is something to do only after a pause."""
+        if self._reading_paused:
+            self._moved = self._loop.time()
+            super().resume_reading(resume_parser)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the answer; nothing may come when nothing was asked."""
@@ -446,8 +453,8 @@ class _Body(Payload):
         return self._value.decode(encoding, errors)
 
 
-def _origin(url: URL) -> str:
-    return f"{url.raw_host}:{url.port}"
+def _origin(host: str | None, port: int | None) -> str:
+    return f"[{host}]:{port}" if host and ":" in host else f"{host}:{port}"
 
 
 def _os_reason(error: OSError) -> str:
@@ -458,4 +465,4 @@ def _os_reason(error: OSError) -> str:
         return "the connection was refused"
     if isinstance(error, ConnectionError):
         return "the connection was closed while it was set up"
-    return (error.strerror or "it cannot be reached").rstrip(".").lower()
+    return os.strerror(error.errno).lower() if error.errno else "it cannot be reached"

@@ -188,7 +188,7 @@ def check(request: HttpRequest) -> None:
         raise ValueError("The URL is not an absolute http or https URL in plain ASCII without a user name.")
     for name, value in request.headers.items():
         if not (value.isascii() and value.isprintable() and name.isascii() and name.isprintable()):
-            raise ValueError(f"The header {ascii(name)} holds a line break or something else that is not printable ASCII.")
+            raise ValueError(f"The header {name!a} holds a line break or something else that is not printable ASCII.")
 
 
 # Printable ASCII without spaces; the authority, up to the first of "/?#", without "@".

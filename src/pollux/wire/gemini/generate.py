@@ -7,6 +7,7 @@ decoding; `second_look` finds them.
 Source: Gemini API, generateContent; recorded traffic.
 """
 
+import operator
 from typing import Any
 
 import msgspec
@@ -15,8 +16,11 @@ from msgspec import Struct
 Json = dict[str, Any]
 
 
-class Shape(Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=False):
-    """A native message: snake case here, camel case on the wire, absent fields left out."""
+class Shape(Struct, rename="camel", omit_defaults=True, gc=False):
+    """A native message: snake case here, camel case on the wire, absent fields left out.
+
+    Messages are trees, so the garbage collector need not follow them.
+    """
 
 
 class Blob(Shape):
@@ -194,6 +198,8 @@ class GenerateContentResponse(Shape):
 
 _reply_decoder = msgspec.json.Decoder(GenerateContentResponse)
 _DATA_FIELDS = tuple(name for name in Part.__struct_fields__ if name not in {"thought", "thought_signature", "unnamed"})
+_data_of = operator.attrgetter(*_DATA_FIELDS)
+_NO_DATA = (None,) * len(_DATA_FIELDS)
 
 
 def decode_reply(body: bytes) -> GenerateContentResponse:
@@ -202,12 +208,22 @@ def decode_reply(body: bytes) -> GenerateContentResponse:
     Raises msgspec.DecodeError (or its subclass ValidationError) when it is no reply.
     """
     reply = _reply_decoder.decode(body)
-    for i, candidate in enumerate(reply.candidates or ()):
-        if candidate.content is not None:
-            for j, part in enumerate(candidate.content.parts or ()):
-                if part.text is None and all(getattr(part, name) is None for name in _DATA_FIELDS):
-                    part.unnamed = msgspec.json.decode(body)["candidates"][i]["content"]["parts"][j]
+    for candidate in reply.candidates or ():
+        content = candidate.content
+        if content is not None:
+            for part in content.parts or ():
+                if part.text is None and part.function_call is None and _data_of(part) == _NO_DATA:
+                    _keep_unnamed(reply, body)
+                    return reply
     return reply
+
+
+def _keep_unnamed(reply: GenerateContentResponse, body: bytes) -> None:
+    plain = msgspec.json.decode(body)
+    for i, candidate in enumerate(reply.candidates or ()):
+        for j, part in enumerate(candidate.content.parts or () if candidate.content is not None else ()):
+            if _data_of(part) == _NO_DATA:
+                part.unnamed = plain["candidates"][i]["content"]["parts"][j]
 
 
 def second_look(body: bytes, reply: GenerateContentResponse) -> list[str]:
@@ -220,6 +236,7 @@ def second_look(body: bytes, reply: GenerateContentResponse) -> list[str]:
 def _compare(sent: Any, kept: Any, path: str, dropped: list[str]) -> None:
     match sent, kept:
         case dict(), dict():
+            kept = kept.get("unnamed", kept)  # a part of an unknown kind is kept whole
             for key, value in sent.items():
                 if key in kept:
                     _compare(value, kept[key], f"{path}.{key}" if path else key, dropped)

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
 
-class ContentPart(Struct):
+class ContentPart(Struct, gc=False):
     """A piece of a message's content; which field is set follows from `type`."""
 
     type: str
@@ -26,21 +26,21 @@ class ContentPart(Struct):
     file: Any = None
 
 
-class CalledFunction(Struct):
+class CalledFunction(Struct, gc=False):
     """A call of a function; `arguments` is JSON as a text."""
 
     name: str = ""
     arguments: str = ""
 
 
-class CalledCustom(Struct):
+class CalledCustom(Struct, gc=False):
     """A call of a custom tool."""
 
     name: str = ""
     input: str = ""
 
 
-class ToolCall(Struct):
+class ToolCall(Struct, gc=False):
     """A call in an assistant message."""
 
     id: str | None = None
@@ -50,7 +50,7 @@ class ToolCall(Struct):
     extra_content: Any = None
 
 
-class Message(Struct):
+class Message(Struct, gc=False):
     """A message of the conversation."""
 
     role: str
@@ -65,14 +65,14 @@ class Message(Struct):
     reasoning_content: str | None = None
 
 
-class StreamOptions(Struct):
+class StreamOptions(Struct, gc=False):
     """What a stream carries beside the answer."""
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
 
 
-class ChatCompletionRequest(Struct):
+class ChatCompletionRequest(Struct, gc=False):
     """The body of POST /chat/completions."""
 
     model: str
@@ -116,7 +116,7 @@ class ChatCompletionRequest(Struct):
     prompt_cache_retention: Any = None
 
 
-class PromptTokensDetails(Struct):
+class PromptTokensDetails(Struct, gc=False):
     """What the prompt's tokens were."""
 
     cached_tokens: int = 0
@@ -125,7 +125,7 @@ class PromptTokensDetails(Struct):
     text_tokens: int | UnsetType = UNSET
 
 
-class CompletionTokensDetails(Struct):
+class CompletionTokensDetails(Struct, gc=False):
     """What the completion's tokens were."""
 
     reasoning_tokens: int = 0
@@ -134,7 +134,7 @@ class CompletionTokensDetails(Struct):
     rejected_prediction_tokens: int = 0
 
 
-class Usage(Struct):
+class Usage(Struct, gc=False):
     """Tokens of a completion; the parts add up to the total."""
 
     prompt_tokens: int = 0
@@ -144,21 +144,21 @@ class Usage(Struct):
     completion_tokens_details: CompletionTokensDetails = msgspec.field(default_factory=CompletionTokensDetails)
 
 
-class AnswerFunction(Struct):
+class AnswerFunction(Struct, gc=False):
     """The function that is called, and its arguments: JSON as a text."""
 
     name: str
     arguments: str
 
 
-class AnswerCustom(Struct):
+class AnswerCustom(Struct, gc=False):
     """The custom tool that is called."""
 
     name: str
     input: str
 
 
-class AnswerToolCall(Struct, kw_only=True):
+class AnswerToolCall(Struct, gc=False, kw_only=True):
     """A call in the answer; one of `function` and `custom` is set."""
 
     id: str
@@ -168,7 +168,7 @@ class AnswerToolCall(Struct, kw_only=True):
     extra_content: Json | UnsetType = UNSET
 
 
-class AnswerMessage(Struct, kw_only=True):
+class AnswerMessage(Struct, gc=False, kw_only=True):
     """The assistant's message."""
 
     role: str = "assistant"
@@ -181,7 +181,7 @@ class AnswerMessage(Struct, kw_only=True):
     extra_content: Json | UnsetType = UNSET
 
 
-class Choice(Struct):
+class Choice(Struct, gc=False):
     """One answer of a completion."""
 
     index: int
@@ -190,7 +190,7 @@ class Choice(Struct):
     logprobs: None = None
 
 
-class ChatCompletion(Struct, kw_only=True):
+class ChatCompletion(Struct, gc=False, kw_only=True):
     """A whole answer."""
 
     id: str
@@ -203,21 +203,21 @@ class ChatCompletion(Struct, kw_only=True):
     system_fingerprint: str | UnsetType = UNSET
 
 
-class DeltaFunction(Struct, omit_defaults=True):
+class DeltaFunction(Struct, gc=False, omit_defaults=True):
     """What a chunk adds to a function call."""
 
     name: str | UnsetType = UNSET
     arguments: str | UnsetType = UNSET
 
 
-class DeltaCustom(Struct, omit_defaults=True):
+class DeltaCustom(Struct, gc=False, omit_defaults=True):
     """What a chunk adds to a call of a custom tool."""
 
     name: str | UnsetType = UNSET
     input: str | UnsetType = UNSET
 
 
-class DeltaToolCall(Struct, kw_only=True, omit_defaults=True):
+class DeltaToolCall(Struct, gc=False, kw_only=True, omit_defaults=True):
     """What a chunk adds to the call with this index; id, type and name come once."""
 
     index: int
@@ -228,7 +228,7 @@ class DeltaToolCall(Struct, kw_only=True, omit_defaults=True):
     extra_content: Json | UnsetType = UNSET
 
 
-class Delta(Struct, omit_defaults=True):
+class Delta(Struct, gc=False, omit_defaults=True):
     """What a chunk adds to the message."""
 
     role: str | UnsetType = UNSET
@@ -241,7 +241,7 @@ class Delta(Struct, omit_defaults=True):
     extra_content: Json | UnsetType = UNSET
 
 
-class ChunkChoice(Struct):
+class ChunkChoice(Struct, gc=False):
     """A chunk's part of one choice."""
 
     index: int
@@ -250,7 +250,7 @@ class ChunkChoice(Struct):
     logprobs: None = None
 
 
-class ChatCompletionChunk(Struct, kw_only=True):
+class ChatCompletionChunk(Struct, gc=False, kw_only=True):
     """One message of a streamed answer."""
 
     id: str

@@ -1,0 +1,107 @@
+"""generateContent and streamGenerateContent: from a request that the service would take to its answer.
+
+A script's answer goes before the emulator's own; a fault changes either. Tools, media, schemas and caches will have their
+places between `refusals.check` and `natural_text`.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from pollux.emulator import faults, refusals
+from pollux.emulator.answers import natural_text
+from pollux.emulator.errors import NativeError
+from pollux.emulator.faults import Fault
+from pollux.emulator.framing import SSE, JSONArray
+from pollux.emulator.matching import Incoming
+from pollux.emulator.models import Model
+from pollux.emulator.replies import Stamp, events, whole
+from pollux.emulator.routes import Route
+from pollux.emulator.script import Say, Script
+from pollux.emulator.sending import Delivery
+from pollux.emulator.settle import Draft, digest_of, settle
+from pollux.emulator.tokens import count_prompt
+
+
+async def generate(found: Route, model: Model, incoming: Incoming, script: Script, seed: int, delivery: Delivery) -> None:
+    """Answer one request, whole or streamed."""
+    request = incoming.request
+    refusals.check(request, model)
+    scripted = script.find(incoming)
+    if scripted is None:
+        refusals.check_emulated(request, model)
+    name, say = scripted or ("", None)
+    delivery.entry.script = name
+    digest = digest_of(request, model, seed)
+    delivery = await _with_scripted_fault(replace(delivery, digest=digest), say, found)
+    streamed = found.method == "streamGenerateContent"
+    replies = _replies(say, request, model, digest, delivery.fault, streamed=streamed)
+    if not streamed:
+        await delivery.whole(replies[0])
+    else:
+        await delivery.stream(replies, SSE() if delivery.exchange.query.get("alt") == "sse" else JSONArray())
+
+
+async def _with_scripted_fault(delivery: Delivery, say: Say | None, found: Route) -> Delivery:
+    """Let a scripted error or fault take the place of the request's own."""
+    if say is not None and say.error is not None:
+        told = say.error
+        raise NativeError(told["code"], told.get("message", ""), told.get("status", ""), told.get("details", []))
+    if say is None or not say.fault:
+        return delivery
+    fault = faults.parse(say.fault)
+    error = faults.error_of(fault, found.model, found.version, found.method)
+    if faults.is_refusal(fault):
+        await delivery.exchange.pause(fault.headers_delay)
+        raise error
+    return replace(delivery, fault=fault, error=error)
+
+
+def _replies(
+    say: Say | None, request: dict[str, Any], model: Model, digest: bytes, fault: Fault, *, streamed: bool
+) -> list[dict[str, Any]]:
+    """Make the events of an answer; a whole one is a list of one."""
+    if say is not None and say.reply is not None:
+        return [say.reply]
+    if say is not None and say.replies:
+        return say.replies if streamed else [folded(say.replies)]
+    draft = _draft(say, request, model)
+    draft = replace(
+        draft,
+        finish=fault.finish or draft.finish,
+        blocked=fault.blocked or draft.blocked,
+        empty=fault.empty or draft.empty,
+    )
+    candidates = range(request.get("generationConfig", {}).get("candidateCount", 1))
+    answers = [settle(draft, request, model, digest) for _ in candidates]
+    about = Stamp(model, digest, count_prompt(request), request.get("serviceTier", "standard"))
+    return events(answers, about) if streamed else [whole(answers, about)]
+
+
+def _draft(say: Say | None, request: dict[str, Any], model: Model) -> Draft:
+    """Take the script's words; where it has none, the emulator's own."""
+    if say is None:
+        return Draft(natural_text(request, model))
+    text = natural_text(request, model) if say.text is None else say.text
+    return Draft(
+        text,
+        tuple(say.events or ()),
+        tuple(say.thoughts or ()),
+        say.finish or "STOP",
+        say.finish_message,
+        say.blocked or "",
+        empty=say.empty or text == "" or say.events == [],
+    )
+
+
+def folded(replies: list[dict[str, Any]]) -> dict[str, Any]:
+    """Make a whole answer of scripted stream replies: parts of the first candidate in order, the rest from the last."""
+    parts: list[Any] = []
+    result: dict[str, Any] = {}
+    for reply in replies:
+        for candidate in reply.get("candidates", [])[:1]:
+            parts += candidate.get("content", {}).get("parts", [])
+        result |= reply
+    last = result.get("candidates", [])[:1]
+    if last and parts:
+        result["candidates"] = [{**last[0], "content": {"parts": parts, "role": "model"}}]
+    return result

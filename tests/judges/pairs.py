@@ -1,0 +1,201 @@
+"""The golden pairs of `tests/pairs`: how they are read, and how the computed side of each is computed.
+
+A case is a folder. One side is given, the other is what our code makes of it; `about.md` says in a sentence what the case
+shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model:`, `Usage:`, `Drops:`).
+
+| folder        | given        | computed                                                     |
+|---------------|--------------|--------------------------------------------------------------|
+| chat/requests | openai.json  | gemini.json or, refused, refused.json; notes.json with a loss |
+| chat/replies  | gemini.json  | openai.json                                                  |
+| chat/streams  | gemini.jsonl | openai.jsonl                                                 |
+| failures      | gemini.json  | openai.json: status, headers and body of both                |
+| models        | gemini.json  | openai.json                                                  |
+
+The `model` of a native request travels in the path; gemini.json names it as the native message does.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pollux.errors import ApiError
+from pollux.server import bodies, streaming
+from pollux.server import failures as server_failures
+from pollux.server.exchange import Exchange
+from pollux.translate import chat, failures, models
+from pollux.translate.profiles import profile
+from pollux.translate.reader import ReplyReader
+from pollux.upstream.client import ContentStream
+from pollux.wire.gemini.generate import decode_reply, second_look
+from pollux.wire.gemini.models import decode_models
+from pollux.wire.openai.chat import ChatCompletionRequest
+from pollux.wire.openai.models import ModelList
+from tests.judges import playing
+
+FOLDER = Path(__file__).resolve().parents[1] / "pairs"
+
+DEFAULT_MODEL = "gemini-3.6-flash"
+
+STAMP = chat.Stamp("chatcmpl-of-the-server", 1_784_000_000)
+"""What an answer has from outside: an id, used where the native reply has none, and the time."""
+
+Computed = dict[str, bytes]
+"""The files of a computed side, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One folder of pairs."""
+
+    family: str
+    name: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.family}/{self.name}"
+
+    def given(self, name: str) -> bytes:
+        """Read a file of the case."""
+        return (self.folder / name).read_bytes()
+
+    def about(self, key: str, default: str = "") -> str:
+        """Read a line of about.md, as in `Usage: last`."""
+        found = re.search(rf"^{key}: (.+)$", (self.folder / "about.md").read_text("utf-8"), re.MULTILINE)
+        return found[1] if found else default
+
+    def golden(self) -> Computed:
+        """Read the computed side as it is committed."""
+        return {name: self.given(name) for name in SIDES[self.family] if (self.folder / name).exists()}
+
+    async def computed(self) -> Computed:
+        """Compute the other side."""
+        return await COMPUTE[self.family](self)
+
+    async def update(self) -> None:
+        """Write the computed side."""
+        computed = await self.computed()
+        for name in SIDES[self.family]:
+            (self.folder / name).unlink(missing_ok=True)
+        for name, text in computed.items():
+            (self.folder / name).write_bytes(text)
+
+
+def cases(family: str = "") -> list[Case]:
+    """Give the cases of a family, or all, in order."""
+    return [
+        Case(name, folder.name, folder)
+        for name in SIDES
+        if family in ("", name)
+        for folder in sorted((FOLDER / name).iterdir())
+        if folder.is_dir()
+    ]
+
+
+def page(value: Any) -> bytes:
+    """Write JSON for people."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+async def _request(case: Case) -> Computed:
+    decoder = msgspec.json.Decoder(ChatCompletionRequest)
+    try:
+        request = bodies.read(case.given("openai.json"), decoder, nesting_max=100)
+        model = models.bare_id(request.model)
+        native, notes = chat.to_gemini(request, profile(model))
+    except ApiError as error:
+        return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
+    sent = {"model": f"models/{model}"} | msgspec.to_builtins(native)
+    return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
+
+
+async def _reply(case: Case) -> Computed:
+    body = case.given("gemini.json")
+    reply = decode_reply(body)
+    assert second_look(body, reply) == case.about("Drops").split()
+    reader = ReplyReader()
+    return {
+        "openai.json": page(chat.completion([*reader.feed(reply), *reader.close()], STAMP, case.about("Model", DEFAULT_MODEL)))
+    }
+
+
+async def _stream(case: Case) -> Computed:
+    mode = msgspec.convert(case.about("Usage", "none"), chat.UsageMode)
+    form = chat.ChatChunks(STAMP, case.about("Model", DEFAULT_MODEL), usage=mode)
+    events = [msgspec.json.decode(line) for line in case.given("gemini.jsonl").splitlines()]
+    stream = playing.FakeStream(playing.as_stream(events, case.name))
+
+    async def open_stream() -> ContentStream:
+        return ContentStream(stream, DEFAULT_MODEL)
+
+    exchange, sent = _exchange()
+    await streaming.relay(exchange, open_stream, form, streaming.Commitment(exchange, commit_seconds=60, keep_alive_seconds=60))
+    assert stream.is_closed
+    messages = sent.answer().messages
+    if messages[-1] == "[DONE]":
+        messages.pop()
+    else:
+        assert "error" in messages[-1]
+    return {"openai.jsonl": b"".join(msgspec.json.encode(message) + b"\n" for message in messages)}
+
+
+async def _failure(case: Case) -> Computed:
+    given = msgspec.json.decode(case.given("gemini.json"))
+    body = given["body"]
+    native = body.encode() if isinstance(body, str) else msgspec.json.encode(body)
+    error = failures.from_gemini(given["status"], native, model=case.about("Model", DEFAULT_MODEL))
+    exchange, sent = _exchange()
+    await server_failures.answer(exchange, error)
+    answer = sent.answer()
+    headers = {name: value for name, value in answer.headers.items() if "retry" in name}
+    return {"openai.json": page({"status": answer.status} | ({"headers": headers} if headers else {}) | {"body": answer.json})}
+
+
+async def _models(case: Case) -> Computed:
+    listed = decode_models(case.given("gemini.json")).models or []
+    return {"openai.json": page(ModelList(data=[models.from_gemini(model) for model in listed]))}
+
+
+class _Sent:
+    """Collects what an exchange sends."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+
+    async def send(self, message: Any) -> None:
+        self.messages.append(message)
+
+    def answer(self) -> playing.Answer:
+        start = self.messages[0]
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        return playing.Answer(start["status"], headers, b"".join(message["body"] for message in self.messages[1:]))
+
+
+def _exchange() -> tuple[Exchange, _Sent]:
+    """Make an exchange whose request was read already."""
+
+    async def receive() -> Any:
+        raise AssertionError("the body was read already")
+
+    sent = _Sent()
+    return Exchange({"method": "POST", "path": "/v1/chat/completions", "headers": []}, receive, sent.send, ()), sent
+
+
+COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
+    "chat/requests": _request,
+    "chat/replies": _reply,
+    "chat/streams": _stream,
+    "failures": _failure,
+    "models": _models,
+}
+SIDES = {
+    "chat/requests": ("gemini.json", "refused.json", "notes.json"),
+    "chat/replies": ("openai.json",),
+    "chat/streams": ("openai.jsonl",),
+    "failures": ("openai.json",),
+    "models": ("openai.json",),
+}
+"""The files that are computed, by family."""
