@@ -49,7 +49,7 @@ class ReplyReader:
             self._started = True
             events.append(Started(reply.response_id, reply.model_version))
         if reply.usage_metadata is not None:
-            self._usage = _latest(self._usage, reply.usage_metadata)
+            _update(self._usage, reply.usage_metadata)
         if reply.candidates:
             for candidate in reply.candidates:
                 self._candidate(candidate, events)
@@ -114,11 +114,11 @@ def _added(earlier: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _latest(kept: UsageMetadata, new: UsageMetadata) -> UsageMetadata:
+def _update(usage: UsageMetadata, new: UsageMetadata) -> None:
     for name in UsageMetadata.__struct_fields__:
-        if getattr(new, name) is None:
-            setattr(new, name, getattr(kept, name))
-    return new
+        value = getattr(new, name)
+        if value is not None:
+            setattr(usage, name, value)
 
 
 def _usage(native: UsageMetadata) -> Usage:
