@@ -133,6 +133,18 @@ def test_a_whole_reply_is_a_stream_of_one(answer: generating.Streamed) -> None:
 
 
 @laws
+@given(generating.answers())
+def test_reading_changes_no_reply(answer: generating.Streamed) -> None:
+    """The native replies are after reading what they were before."""
+    read = replies(answer.events)
+    reader = ReplyReader()
+    for reply in read:
+        reader.feed(reply)
+
+    assert read == replies(answer.events)
+
+
+@laws
 @given(generating.usages())
 def test_the_parts_of_usage_make_the_total(native: generating.Json) -> None:
     """The total is prompt plus completion, is what the service counted, and no detail is larger than its part."""
