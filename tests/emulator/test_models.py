@@ -61,6 +61,15 @@ async def test_latest_aliases_live_on_v1beta_alone() -> None:
     assert answered.message.startswith("models/gemini-flash-latest is not found for API version v1, or is not supported")
 
 
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+async def test_a_previews_name_leads_to_its_successor(version: str) -> None:
+    """Recorded: gemini-3-pro-preview answers as gemini-3.1-pro-preview; it is not listed any more."""
+    reply = await call(Emulator(), f"/{version}/models/gemini-3-pro-preview:generateContent", say())
+
+    assert reply.json["modelVersion"] == "gemini-3.1-pro-preview"
+    assert "models/gemini-3-pro-preview" not in await names(version)
+
+
 async def test_the_guides_models_are_all_listed() -> None:
     """So that no alias of ours hides them."""
     assert {f"models/{name}" for name in GUIDE} <= set(await names("v1beta"))

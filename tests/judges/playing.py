@@ -97,11 +97,11 @@ def server(http: FakeHttp, **settings: Any) -> App:
     return App(Settings(**quiet | settings), http=http)
 
 
-async def ask(app: App, method: str, path: str, body: Any = None) -> Answer:
-    """Send one request to an ASGI app and give the whole answer."""
+async def ask(app: Any, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+    """Send one request to an ASGI app and give the whole answer; without headers, as an OpenAI client with a key."""
     sent = False
     status = 0
-    headers: dict[str, str] = {}
+    received: dict[str, str] = {}
     pieces: list[bytes] = []
 
     async def receive() -> dict[str, Any]:
@@ -112,10 +112,10 @@ async def ask(app: App, method: str, path: str, body: Any = None) -> Answer:
         return {"type": "http.request", "body": b"" if body is None else msgspec.json.encode(body), "more_body": False}
 
     async def send(message: Any) -> None:
-        nonlocal status, headers
+        nonlocal status, received
         if message["type"] == "http.response.start":
             status = message["status"]
-            headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            received = {name.decode(): value.decode() for name, value in message["headers"]}
         else:
             pieces.append(message.get("body", b""))
 
@@ -123,11 +123,17 @@ async def ask(app: App, method: str, path: str, body: Any = None) -> Answer:
         "type": "http",
         "method": method,
         "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [(b"host", b"pollux.test"), (b"authorization", f"Bearer {KEY}".encode())],
+        "http_version": "1.1",
+        "client": ("127.0.0.1", 1),
+        "headers": [
+            (b"host", b"pollux.test"),
+            *((name.encode(), value.encode()) for name, value in (headers or {"authorization": f"Bearer {KEY}"}).items()),
+        ],
     }
     await app(scope, receive, send)
-    return Answer(status, headers, b"".join(pieces))
+    return Answer(status, received, b"".join(pieces))
 
 
 def as_stream(events: list[Any], seed: str = "") -> Played:

@@ -469,6 +469,27 @@ def test_a_caller_that_leaves_ends_the_upstreams_work(
     assert target.app.in_flight.total == 0
 
 
+@pytest.mark.parametrize("path", ["/v1/models", f"/v1/models/{MODEL}", "/v1/models/gemini-2.5-flash"])
+def test_a_caller_that_leaves_a_list_ends_it_too(server: Pollux, upstream: FakeUpstream, path: str) -> None:
+    """The models routes, and the look at the list for an alias, are watched like completions."""
+    left: list[float | None] = []
+
+    def hang(conversation: Conversation) -> None:
+        left.append(conversation.left_within())
+
+    upstream.then(hang)
+    parts = urlsplit(server.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=SECONDS) as connection:
+        key = f"{KEY}-of-one-without-a-list"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+        upstream.wait_for(1)
+    gone = time.monotonic()
+    _wait_for(left, 1)
+
+    assert left[0] is not None
+    assert time.monotonic() - gone < LEFT_SECONDS + 1
+
+
 def test_a_caller_that_leaves_in_the_middle_of_a_flood_ends_it(server: Pollux, upstream: FakeUpstream) -> None:
     """The same while events keep coming: the upstream is not read to its end for nobody."""
     left: list[float] = []

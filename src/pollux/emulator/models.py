@@ -43,6 +43,11 @@ class Model:
     """When it is to end; then its answers carry `modelStatus`. Source: gemini-native.md, sections 6 and 27."""
 
     @property
+    def is_latest(self) -> bool:
+        """Tell whether it is a `-latest` alias, which v1beta alone has."""
+        return self.name.endswith("-latest")
+
+    @property
     def family(self) -> Family:
         """What is known of its family."""
         return FAMILIES[self.family_name]
@@ -54,7 +59,7 @@ class Model:
             "name": f"models/{self.name}",
             "version": self.version,
             "displayName": title,
-            "description": f"Latest release of {title.removesuffix(' Latest')}" if self.target else title,
+            "description": f"Latest release of {title.removesuffix(' Latest')}" if self.is_latest else title,
             "inputTokenLimit": self.input_token_limit,
             "outputTokenLimit": self.output_token_limit,
             "supportedGenerationMethods": list(self.methods),
@@ -156,9 +161,9 @@ RETIRED = {
 def known(name: str, version: str) -> Model | None:
     """Find a model that this API version lists."""
     model = BY_NAME.get(name)
-    return None if model is None or (model.target and version != "v1beta") else model
+    return None if model is None or (model.is_latest and version != "v1beta") else model
 
 
 def listed(version: str) -> list[Model]:
     """All models that this API version lists, in order."""
-    return [model for model in MODELS if model.listed and (not model.target or version == "v1beta")]
+    return [model for model in MODELS if model.listed and (not model.is_latest or version == "v1beta")]

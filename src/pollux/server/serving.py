@@ -6,6 +6,7 @@ last step at once.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -59,8 +60,19 @@ def serve(settings: Settings, *, announce: Announce | None = None) -> int:
 def run(settings: Settings, listener: socket.socket, *, announce: Announce | None = None) -> int:
     """Serve in this process until SIGTERM or SIGINT; return the exit code."""
     server = app_server(settings, announce=announce)
+    spare_the_collector()
     with _signals_to(server):
         return server.run_until_stopped(listener)
+
+
+def spare_the_collector() -> None:
+    """Take what lives as long as the process out of the garbage collector's way, and let it look less often.
+
+    A stream makes and drops some ten objects for every event, none of them in a cycle. Measured: a tenth of an event's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 def app_server(settings: Settings, *, announce: Announce | None = None) -> "AppServer":

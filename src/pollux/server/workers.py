@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from pollux.server.serving import Announce, app_server, base_url, configure_logging
+from pollux.server.serving import Announce, app_server, base_url, configure_logging, spare_the_collector
 from pollux.settings import Settings
 
 logger = logging.getLogger("pollux.server")
@@ -109,6 +109,7 @@ def _work(settings: Settings, listener: socket.socket, pipe: Connection) -> None
         signal.signal(number, signal.SIG_IGN)
     configure_logging(settings.log_format)
     server = app_server(settings, announce=lambda _url: pipe.send(READY))
+    spare_the_collector()
     signal.signal(signal.SIGTERM, lambda _number, _frame: server.stop())
 
     def obey() -> None:

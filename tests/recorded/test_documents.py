@@ -1,0 +1,167 @@
+"""The two machine-readable documents as judges: Google's of what we send, OpenAI's of what we answer."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from pollux.errors import ApiError, Unsupported
+from pollux.translate import chat
+from pollux.translate.profiles import profile
+from pollux.wire.openai.chat import ChatCompletionRequest
+from tests.judges import generating, google_document, openai_document, pairs, shared
+
+shared.needed()
+
+INVENTED = {
+    "chat/replies/finish_reason_unknown",
+    "chat/replies/part_of_an_unknown_kind",
+    "chat/replies/unknown_keys",
+    "chat/streams/error_after_the_end",
+    "chat/streams/error_at_once",
+    "chat/streams/error_midway",
+    "chat/streams/finish_reason_unknown",
+    "chat/streams/part_of_an_unknown_kind",
+}
+"""Pairs whose native side Google's document does not know, on purpose: what may come one day, and errors inside streams."""
+
+ODD_REQUESTS = {
+    "chat/requests/nulls": "null where OpenAI's document has no null; the server takes it as absence",
+    "chat/requests/role_model": "a role of Google's samples",
+    "chat/requests/stop_as_an_empty_list": "OpenAI wants one sequence at least",
+    "chat/requests/stop_of_five": "the native API takes one more than OpenAI",
+}
+"""Accepted requests that OpenAI's document refuses, and why the server takes them."""
+
+CASES = {str(case): case for case in pairs.cases()}
+BUILT = [name for name, case in CASES.items() if "gemini.json" in case.golden()]
+NATIVE_SIDES = {"chat/requests": "GenerateContentRequest", "chat/replies": "GenerateContentResponse"} | {
+    "chat/streams": "GenerateContentResponse",
+    "models": "ListModelsResponse",
+}
+ANSWERS = {
+    "chat/replies": "CreateChatCompletionResponse",
+    "chat/streams": "CreateChatCompletionStreamResponse",
+    "models": "ListModelsResponse",
+}
+
+OPENAI_REQUESTS = {
+    entry["file"]: shared.recording("gemini-native", entry["file"])["openai_request"]
+    for entry in shared.index("gemini-native")
+    if "openai-request-known" in entry["tags"]
+    and shared.recording("gemini-native", entry["file"])["openai_surface"].startswith("chat")
+}
+"""Requests in OpenAI's form that public projects sent and recorded."""
+
+
+@cache
+def native_values(name: str) -> list[Any]:
+    """Give the native messages of a pair."""
+    case = CASES[name]
+    if case.family == "chat/streams":
+        return [msgspec.json.decode(line) for line in case.given("gemini.jsonl").splitlines()]
+    return [msgspec.json.decode(case.given("gemini.json"))]
+
+
+def refused_by_google(name: str, without: str = "") -> list[str]:
+    """Give what Google's document finds wrong with the native side of a pair."""
+    schema = NATIVE_SIDES[CASES[name].family]
+    document = google_document.document(without)
+    return [wrong for value in native_values(name) for wrong in document.validate(schema, value)]
+
+
+JUDGED = [name for name, case in CASES.items() if case.family in NATIVE_SIDES and (name in BUILT or "requests" not in name)]
+
+
+@pytest.mark.parametrize("name", JUDGED, ids=str)
+def test_the_native_side_of_a_pair_is_native(name: str) -> None:
+    """Google's document, unknown fields forbidden, accepts what we send and what we take for an answer of the service."""
+    assert bool(refused_by_google(name)) == (name in INVENTED), refused_by_google(name)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.family in ANSWERS], ids=str)
+def test_the_answer_of_a_pair_is_openai_s(name: str) -> None:
+    """OpenAI's document accepts every answer and every chunk; an error in a stream is its ErrorResponse."""
+    case = CASES[name]
+    for text in case.golden().values():
+        lines = text.splitlines() if case.family == "chat/streams" else [text]
+        for value in map(msgspec.json.decode, lines):
+            schema = "ErrorResponse" if "error" in value else ANSWERS[case.family]
+            assert openai_document.validate(schema, value) == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in CASES if "failures/" in name or "refused.json" in CASES[name].golden()], ids=str
+)
+def test_the_error_of_a_pair_is_openai_s(name: str) -> None:
+    """OpenAI's document accepts every error."""
+    (text,) = CASES[name].golden().values()
+
+    assert openai_document.validate("ErrorResponse", msgspec.json.decode(text)["body"]) == []
+
+
+@pytest.mark.parametrize("name", BUILT, ids=str)
+def test_the_request_of_a_pair_is_openai_s(name: str) -> None:
+    """OpenAI's document accepts the requests of the pairs, but those of which the list says why the server takes them."""
+    wrong = openai_document.validate("CreateChatCompletionRequest", msgspec.json.decode(CASES[name].given("openai.json")))
+
+    assert bool(wrong) == (name in ODD_REQUESTS), wrong
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(generating.requests)
+def test_google_s_document_accepts_what_is_sent(request: generating.Json) -> None:
+    """Every native body that is built for a generated request is valid, with unknown fields forbidden."""
+    asked = msgspec.json.decode(msgspec.json.encode(request), type=ChatCompletionRequest)
+    try:
+        native, _notes = chat.to_gemini(asked, profile(asked.model))
+    except Unsupported:
+        assume(False)
+
+    assert google_document.document().validate("GenerateContentRequest", msgspec.to_builtins(native)) == []
+
+
+@pytest.mark.parametrize("file", OPENAI_REQUESTS, ids=str)
+def test_a_recorded_openai_request_is_built_or_refused_by_name(file: str) -> None:
+    """What public projects send becomes a valid native request, or is refused with the parameter's name."""
+    asked = msgspec.json.decode(msgspec.json.encode(OPENAI_REQUESTS[file]), type=ChatCompletionRequest)
+    refusal: ApiError | None = None
+    wrong: list[str] = []
+    try:
+        native, _notes = chat.to_gemini(asked, profile("gemini-3.6-flash"))
+        wrong = google_document.document().validate("GenerateContentRequest", msgspec.to_builtins(native))
+    except ApiError as error:
+        refusal = error
+
+    assert wrong == []
+    assert refusal is None or (isinstance(refusal, Unsupported) and refusal.param)
+
+
+def test_every_entry_of_the_overlay_is_needed() -> None:
+    """Without any one entry some pair would be refused."""
+    needed = {
+        entry.name
+        for entry in google_document.overlay()
+        if any(refused_by_google(name, entry.name) for name in JUDGED if name not in INVENTED)
+    }
+
+    assert {entry.name for entry in google_document.overlay()} == needed
+    assert all(entry.source for entry in google_document.overlay())
+
+
+def test_every_exception_of_openai_s_document_is_needed() -> None:
+    """Each entry of the list excuses some complaint about the answers of the pairs."""
+    complaints = [
+        complaint
+        for case in CASES.values()
+        if case.family in ANSWERS
+        for text in case.golden().values()
+        for line in (text.splitlines() if case.family == "chat/streams" else [text])
+        for complaint in openai_document.complaints(ANSWERS[case.family], msgspec.json.decode(line))
+    ]
+    needed = {entry.name for entry in openai_document.exemptions() if any(entry.covers(one) for one in complaints)}
+
+    assert {entry.name for entry in openai_document.exemptions()} == needed
+    assert all(entry.reason for entry in openai_document.exemptions())

@@ -1,0 +1,236 @@
+"""Laws of the translation: what holds for any request, any reply, and any way in which the network cuts it."""
+
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from pollux.emulator import Emulator
+from pollux.errors import ApiError, Unsupported
+from pollux.translate import chat
+from pollux.translate.profiles import profile
+from pollux.translate.reader import ReplyReader
+from pollux.upstream.client import ContentStream
+from pollux.wire.gemini.generate import GenerateContentResponse, decode_reply
+from pollux.wire.openai.chat import ChatCompletionRequest
+from tests.judges import folding, generating, playing
+
+STAMP = chat.Stamp("chatcmpl-of-the-server", 1_784_000_000)
+MODEL = "gemini-3.6-flash"
+
+usage_modes = st.sampled_from(["none", "last", "each"])
+line_ends = st.sampled_from([b"\r\n", b"\n", b"\r"])
+
+emulator = Emulator()
+
+laws = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+
+
+def replies(events: list[generating.Json]) -> list[GenerateContentResponse]:
+    """Decode native messages."""
+    return [decode_reply(msgspec.json.encode(event)) for event in events]
+
+
+def completion(events: list[generating.Json]) -> Any:
+    """Tell native messages as one whole answer."""
+    reader = ReplyReader()
+    told = [event for reply in replies(events) for event in reader.feed(reply)]
+    return msgspec.to_builtins(chat.completion([*told, *reader.close()], STAMP, MODEL))
+
+
+def chunks(events: list[generating.Json], usage: chat.UsageMode) -> list[Any]:
+    """Tell native messages as chunks."""
+    reader, form = ReplyReader(), chat.ChatChunks(STAMP, MODEL, usage=usage)
+    said = [chunk for reply in replies(events) for event in reader.feed(reply) for chunk in form.feed(event)]
+    said += [chunk for event in reader.close() for chunk in form.feed(event)]
+    said += form.close()
+    return [msgspec.to_builtins(chunk) for chunk in said]
+
+
+def decoded(request: generating.Json) -> ChatCompletionRequest:
+    """Read a request as the server does."""
+    return msgspec.json.decode(msgspec.json.encode(request), type=ChatCompletionRequest)
+
+
+def translated(request: generating.Json) -> Any:
+    """Give the native body of a request whose effort the model has."""
+    try:
+        native, _notes = chat.to_gemini(decoded(request), profile(request["model"]))
+    except Unsupported as error:
+        assume(error.param != "reasoning_effort")
+        raise
+    return native
+
+
+async def read_in(reads: tuple[bytes, ...]) -> list[GenerateContentResponse] | ApiError:
+    """Read a streamed body that came in these reads."""
+    stream = ContentStream(playing.FakeStream(playing.Played(b"".join(reads), reads=reads)), MODEL)
+    seen: list[GenerateContentResponse] = []
+    try:
+        async for brought in stream.replies():
+            assert brought, "a read that brought nothing is not told"
+            seen += brought
+    except ApiError as error:
+        return error
+    return seen
+
+
+@laws
+@given(st.data(), generating.answers(), line_ends)
+async def test_any_split_of_the_bytes_gives_the_same_replies(
+    data: st.DataObject, answer: generating.Streamed, end: bytes
+) -> None:
+    """However the network cuts a stream, and whatever line ends it has, the same replies are read."""
+    body = b"".join(b"data: " + msgspec.json.encode(event) + end * 2 for event in answer.events)
+    reads = data.draw(generating.cuts(body))
+
+    assert await read_in(reads) == replies(answer.events)
+
+
+@laws
+@given(st.data(), generating.answers())
+async def test_any_split_of_a_broken_stream_gives_the_same_error(data: st.DataObject, answer: generating.Streamed) -> None:
+    """An error that breaks into a stream as raw JSON over several lines is read however it is cut, with its meaning."""
+    broken = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
+    body = b"".join(b"data: " + msgspec.json.encode(event) + b"\r\n\r\n" for event in answer.events)
+    body += msgspec.json.format(msgspec.json.encode(broken), indent=2)
+    error = await read_in(data.draw(generating.cuts(body)))
+
+    assert isinstance(error, ApiError)
+    assert (error.status, error.code, error.message) == (503, "overloaded", "The model is overloaded.")
+
+
+@laws
+@given(generating.answers(), usage_modes)
+def test_folding_the_chunks_gives_the_whole_answer(answer: generating.Streamed, usage: chat.UsageMode) -> None:
+    """Chunks of an answer that came in events add up to what the same answer is when it comes whole."""
+    whole = completion([answer.whole])
+    folded = folding.fold(chunks(answer.events, usage))
+    if usage == "none":
+        del whole["usage"]
+
+    assert folded == whole
+
+
+@laws
+@given(generating.answers(), usage_modes)
+def test_chunks_keep_the_rules_of_accumulating_clients(answer: generating.Streamed, usage: chat.UsageMode) -> None:
+    """One role and one ending a choice, choices in order, a stable head, usage as asked."""
+    said = chunks(answer.events, usage)
+
+    assert folding.breaches(said) == []
+    assert folding.usage_breaches(said, usage) == []
+
+
+@laws
+@given(generating.answers())
+def test_a_whole_reply_is_a_stream_of_one(answer: generating.Streamed) -> None:
+    """The whole answer is the same, whether the native reply came whole or in events."""
+    assert completion(answer.events) == completion([answer.whole])
+
+
+@laws
+@given(generating.answers())
+def test_reading_changes_no_reply(answer: generating.Streamed) -> None:
+    """The native replies are after reading what they were before."""
+    read = replies(answer.events)
+    reader = ReplyReader()
+    for reply in read:
+        reader.feed(reply)
+
+    assert read == replies(answer.events)
+
+
+@laws
+@given(generating.usages())
+def test_the_parts_of_usage_make_the_total(native: generating.Json) -> None:
+    """The total is prompt plus completion, is what the service counted, and no detail is larger than its part."""
+    usage = completion([{"candidates": [{"finishReason": "STOP"}], "usageMetadata": native}])["usage"]
+
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] == native.get("totalTokenCount", 0)
+    assert usage["completion_tokens_details"]["reasoning_tokens"] <= usage["completion_tokens"]
+    assert usage["prompt_tokens_details"]["cached_tokens"] <= usage["prompt_tokens"]
+
+
+@laws
+@given(generating.answers())
+def test_no_text_is_lost_or_made_up(answer: generating.Streamed) -> None:
+    """The content is the texts joined, and nothing else; the thoughts likewise."""
+    whole = completion(answer.events)
+
+    for choice, candidate in zip(whole["choices"], answer.whole["candidates"], strict=True):
+        parts = candidate["content"]["parts"]
+        assert choice["message"]["content"] == "".join(part.get("text", "") for part in parts if not part.get("thought"))
+        assert choice["message"].get("reasoning_content", "") == "".join(part["text"] for part in parts if part.get("thought"))
+
+
+@laws
+@given(generating.requests)
+def test_translating_changes_no_argument_and_is_the_same_each_time(request: generating.Json) -> None:
+    """The request is as it was, and the same request makes the same native body and notes."""
+    asked = decoded(request)
+    before = deepcopy(asked)
+    try:
+        first = chat.to_gemini(asked, profile(asked.model))
+    except Unsupported:
+        assume(False)
+
+    assert asked == before
+    assert chat.to_gemini(asked, profile(asked.model)) == first
+
+
+@laws
+@given(generating.requests)
+def test_null_is_absence(request: generating.Json) -> None:
+    """A request with explicit nulls is the request without those keys."""
+    without = {key: value for key, value in request.items() if value is not None}
+
+    assert translated(without) == translated(request)
+
+
+@laws
+@given(generating.requests)
+def test_every_text_of_the_conversation_is_sent(request: generating.Json) -> None:
+    """Every text of every message stands in the native body, in its order; system texts at the head come first there too."""
+    native = translated(request)
+    said = [
+        text
+        for message in request["messages"]
+        for text in ([message["content"]] if isinstance(message["content"], str) else _texts(message["content"]))
+        if text
+    ]
+    turns = [*([native.system_instruction] if native.system_instruction else []), *native.contents]
+    sent = [part.text.removeprefix("<system>\n").removesuffix("\n</system>") for turn in turns for part in turn.parts]
+
+    assert [text for text in sent if text in said] == said
+    assert set(sent) - set(said) <= {"Begin.", "Continue."}
+
+
+@laws
+@given(generating.requests)
+def test_turns_alternate_and_none_is_empty(request: generating.Json) -> None:
+    """No native turn is without parts, and neighbours have different roles: the native API wants both."""
+    turns = translated(request).contents
+    roles = [turn.role for turn in turns]
+
+    assert turns
+    assert all(turn.parts for turn in turns)
+    assert all(one != next_one for one, next_one in pairwise(roles))
+
+
+@settings(laws, max_examples=60)
+@given(generating.requests)
+async def test_the_emulator_accepts_what_is_sent(request: generating.Json) -> None:
+    """The emulator, which is as strict as the service, takes every native body that is built."""
+    body = msgspec.to_builtins(translated(request))
+    path = f"/v1beta/models/{request['model']}:generateContent"
+    answer = await playing.ask(emulator, "POST", path, body, headers={"x-goog-api-key": "some-key-for-tests"})
+
+    assert answer.status == 200, answer.body
+
+
+def _texts(content: list[generating.Json] | None) -> list[str]:
+    return [part["text"] for part in content or []]
