@@ -18,7 +18,7 @@ from pollux.wire.gemini.generate import GenerateContentResponse, decode_reply
 from pollux.wire.openai.chat import ChatCompletionRequest
 from tests.judges import folding, generating, playing
 
-STAMP = chat.Stamp("chatcmpl-of-the-server", 1_784_000_000)
+STAMP = chat.Stamp("0123456789abcdef01234567", 1_784_000_000)
 MODEL = "gemini-3.6-flash"
 
 usage_modes = st.sampled_from(["none", "last", "each"])
@@ -38,12 +38,15 @@ def completion(events: list[generating.Json]) -> Any:
     """Tell native messages as one whole answer."""
     reader = ReplyReader()
     told = [event for reply in replies(events) for event in reader.feed(reply)]
-    return msgspec.to_builtins(chat.completion([*told, *reader.close()], STAMP, MODEL))
+    telling = chat.ChatTelling(STAMP, MODEL)
+    for event in [*told, *reader.close()]:
+        telling.feed(event)
+    return msgspec.to_builtins(telling.completion())
 
 
 def chunks(events: list[generating.Json], usage: chat.UsageMode) -> list[Any]:
     """Tell native messages as chunks."""
-    reader, form = ReplyReader(), chat.ChatChunks(STAMP, MODEL, usage=usage)
+    reader, form = ReplyReader(), chat.ChatTelling(STAMP, MODEL, usage=usage)
     said = [chunk for reply in replies(events) for event in reader.feed(reply) for chunk in form.feed(event)]
     said += [chunk for event in reader.close() for chunk in form.feed(event)]
     said += form.close()
@@ -58,7 +61,7 @@ def decoded(request: generating.Json) -> ChatCompletionRequest:
 def translated(request: generating.Json) -> Any:
     """Give the native body of a request whose effort the model has."""
     try:
-        native, _notes = chat.to_gemini(decoded(request), profile(request["model"]))
+        native = chat.to_gemini(decoded(request), profile(request["model"])).native
     except Unsupported as error:
         assume(error.param != "reasoning_effort")
         raise

@@ -25,12 +25,16 @@ import msgspec
 from pollux.errors import ApiError
 from pollux.server import bodies, streaming
 from pollux.server import failures as server_failures
+from pollux.server.asking import Asking
 from pollux.server.exchange import Exchange
+from pollux.server.memory import Keeper, Memory
+from pollux.store.turns import SqliteTurnStore
 from pollux.translate import chat, failures, models
 from pollux.translate.profiles import profile
 from pollux.translate.reader import ReplyReader
+from pollux.translate.tools import NO_TOOLS
 from pollux.upstream.client import ContentStream
-from pollux.wire.gemini.generate import decode_reply, second_look
+from pollux.wire.gemini.generate import GenerateContentRequest, decode_reply, second_look
 from pollux.wire.gemini.models import decode_models
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.models import ModelList
@@ -40,8 +44,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "pairs"
 
 DEFAULT_MODEL = "gemini-3.6-flash"
 
-STAMP = chat.Stamp("chatcmpl-of-the-server", 1_784_000_000)
-"""What an answer has from outside: an id, used where the native reply has none, and the time."""
+STAMP = chat.Stamp("0123456789abcdef01234567", 1_784_000_000)
+"""What an answer has from outside: digits for its ids, used where the native reply has none, and the time."""
 
 Computed = dict[str, bytes]
 """The files of a computed side, by name."""
@@ -105,11 +109,12 @@ async def _request(case: Case) -> Computed:
     try:
         request = bodies.read(case.given("openai.json"), decoder, nesting_max=100)
         model = models.bare_id(request.model)
-        native, notes = chat.to_gemini(request, profile(model))
+        family = profile(model)
+        plan = chat.to_gemini(request, family, chat.trail(request, family))
     except ApiError as error:
         return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
-    sent = {"model": f"models/{model}"} | msgspec.to_builtins(native)
-    return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
+    sent = {"model": f"models/{model}"} | msgspec.to_builtins(plan.native)
+    return {"gemini.json": page(sent)} | ({"notes.json": page(plan.notes)} if plan.notes else {})
 
 
 async def _reply(case: Case) -> Computed:
@@ -117,14 +122,15 @@ async def _reply(case: Case) -> Computed:
     reply = decode_reply(body)
     assert second_look(body, reply) == case.about("Drops").split()
     reader = ReplyReader()
-    return {
-        "openai.json": page(chat.completion([*reader.feed(reply), *reader.close()], STAMP, case.about("Model", DEFAULT_MODEL)))
-    }
+    telling = chat.ChatTelling(STAMP, case.about("Model", DEFAULT_MODEL))
+    for event in [*reader.feed(reply), *reader.close()]:
+        telling.feed(event)
+    return {"openai.json": page(telling.completion())}
 
 
 async def _stream(case: Case) -> Computed:
     mode = msgspec.convert(case.about("Usage", "none"), chat.UsageMode)
-    form = chat.ChatChunks(STAMP, case.about("Model", DEFAULT_MODEL), usage=mode)
+    telling = chat.ChatTelling(STAMP, case.about("Model", DEFAULT_MODEL), usage=mode)
     events = [msgspec.json.decode(line) for line in case.given("gemini.jsonl").splitlines()]
     stream = playing.FakeStream(playing.as_stream(events, case.name))
 
@@ -132,7 +138,12 @@ async def _stream(case: Case) -> Computed:
         return ContentStream(stream, DEFAULT_MODEL)
 
     exchange, sent = _exchange()
-    await streaming.relay(exchange, open_stream, form, streaming.Commitment(exchange, commit_seconds=60, keep_alive_seconds=60))
+    commitment = streaming.Commitment(exchange, commit_seconds=60, keep_alive_seconds=60)
+    plan = chat.Plan(GenerateContentRequest(contents=[]), [], NO_TOOLS, None)
+    memory = Memory(SqliteTurnStore(None, days=1, bytes_max=1_000_000))
+    keeper = Keeper(memory, "owner", "family", STAMP.token, plan.trail)
+    await streaming.relay(exchange, Asking(plan), open_stream, telling, keeper, commitment)
+    memory.close()
     assert stream.is_closed
     messages = sent.answer().messages
     if messages[-1] == "[DONE]":

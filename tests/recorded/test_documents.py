@@ -116,7 +116,7 @@ def test_google_s_document_accepts_what_is_sent(request: generating.Json) -> Non
     """Every native body that is built for a generated request is valid, with unknown fields forbidden."""
     asked = msgspec.json.decode(msgspec.json.encode(request), type=ChatCompletionRequest)
     try:
-        native, _notes = chat.to_gemini(asked, profile(asked.model))
+        native = chat.to_gemini(asked, profile(asked.model)).native
     except Unsupported:
         assume(False)
 
@@ -130,7 +130,7 @@ def test_a_recorded_openai_request_is_built_or_refused_by_name(file: str) -> Non
     refusal: ApiError | None = None
     wrong: list[str] = []
     try:
-        native, _notes = chat.to_gemini(asked, profile("gemini-3.6-flash"))
+        native = chat.to_gemini(asked, profile("gemini-3.6-flash")).native
         wrong = google_document.document().validate("GenerateContentRequest", msgspec.to_builtins(native))
     except ApiError as error:
         refusal = error

@@ -33,7 +33,10 @@ def test_a_finish_reason_is_told_in_openai_s_word_and_its_own(native: str) -> No
     """OpenAI's word is the table's; every native reason but the plain ends survives beside it."""
     reader = ReplyReader()
     reply = GenerateContentResponse(candidates=[Candidate(finish_reason=native)])
-    (choice,) = chat.completion([*reader.feed(reply), *reader.close()], chat.Stamp("c", 1), "m").choices
+    telling = chat.ChatTelling(chat.Stamp("c", 1), "m")
+    for event in [*reader.feed(reply), *reader.close()]:
+        telling.feed(event)
+    (choice,) = telling.completion().choices
     kept = {} if native in ("STOP", "MAX_TOKENS") else {"google": {"finish_reason": native}}
 
     assert choice.finish_reason == FINISH_REASONS[native]

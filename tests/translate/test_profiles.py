@@ -80,7 +80,7 @@ def test_an_effort_is_said_in_what_the_family_takes(model: str, effort: str) -> 
     """A level is one that the model has, a budget is within its bounds, never both; else it is refused or noted."""
     notes: list[object] = []
     try:
-        config = thinking_config(effort, profile(model), notes)  # type: ignore[arg-type]  # any list takes notes
+        config = thinking_config(effort, None, None, profile(model), notes)  # type: ignore[arg-type]  # any list takes notes
     except Unsupported:
         config = None
         notes.append("refused")
@@ -100,7 +100,7 @@ def test_an_effort_is_said_in_what_the_family_takes(model: str, effort: str) -> 
 def test_more_effort_is_never_less_thinking(model: str) -> None:
     """Over the efforts in their order, the levels do not go down."""
     order = get_args(Level)
-    levels = [thinking_config(effort, profile(model), []) for effort in EFFORTS[1:]]
+    levels = [thinking_config(effort, None, profile(model), []) for effort in EFFORTS[1:]]
     places = [order.index(config.thinking_level) for config in levels if config is not None and config.thinking_level]
 
     assert places == sorted(places)
