@@ -7,10 +7,12 @@ for the text. A segment that is nowhere gives no annotation; the native metadata
 Source: OpenAI API, annotations, url_citation; Gemini API, groundingMetadata, citationMetadata; recorded answers.
 """
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
 
 Json = dict[str, Any]
+
+_HOST = re.compile(r"[a-z]+://([^/?#:]+)", re.IGNORECASE)
 
 
 def annotations(texts: list[str], grounding: Json | None, citations: Json | None) -> list[Json]:
@@ -31,7 +33,7 @@ def annotations(texts: list[str], grounding: Json | None, citations: Json | None
             span = _span(citation, texts, content)
             uri = citation.get("uri")
             if span is not None and uri:
-                found.append(_url_citation(span, uri, citation.get("title") or urlsplit(uri).hostname or uri))
+                found.append(_url_citation(span, uri, citation.get("title") or _host(uri)))
     return found
 
 
@@ -48,7 +50,7 @@ def _source(chunk: Json) -> tuple[str, str] | None:
         if isinstance(value, dict):
             uri = value.get("uri") or value.get("sourceUri")
             if uri:
-                return uri, value.get("title") or urlsplit(uri).hostname or uri
+                return uri, value.get("title") or _host(uri)
     return None
 
 
@@ -80,3 +82,9 @@ def _characters(text: bytes, start: int, end: int) -> tuple[int, int] | None:
         return begin, begin + len(text[start:end].decode())
     except UnicodeDecodeError:
         return None
+
+
+def _host(uri: str) -> str:
+    """Name a source that has no title."""
+    found = _HOST.match(uri)
+    return found[1] if found else uri
