@@ -188,11 +188,12 @@ class TurnRecorder:
                     self._add(part, parts)
 
     def complete_call(self, candidate: int, args: dict[str, Any]) -> None:
-        """Put in the arguments of the last call, which came in pieces."""
-        for part in reversed(self._parts.get(candidate, [])):
-            if part.function_call is not None:
-                part.function_call.args = args
-                part.function_call.will_continue = part.function_call.partial_args = None
+        """Put in the arguments of the first call that lacks them, which came in pieces: one reply may hold later calls too."""
+        for part in self._parts.get(candidate, ()):
+            call = part.function_call
+            if call is not None and (call.will_continue or call.partial_args):
+                call.args = args
+                call.will_continue = call.partial_args = None
                 return
 
     def turns(self, family: str) -> dict[int, bytes]:
@@ -213,7 +214,7 @@ class TurnRecorder:
         }
 
     def _add(self, part: Part, parts: list[Part]) -> None:
-        if part.thought:
+        if part.thought and (part.text is not None or part.inline_data is not None):
             return
         call = part.function_call
         if call is not None:
@@ -221,6 +222,8 @@ class TurnRecorder:
                 return
             if self._single_call and any(earlier.function_call is not None for earlier in parts):
                 return
+            if call.will_continue or call.partial_args:  # it will be completed, and the reply must stay as it is
+                part = msgspec.structs.replace(part, function_call=msgspec.structs.replace(call))
         last = parts[-1] if parts else None  # pieces of one text are joined, but a signed part is never joined with another
         if part.text is not None and part.thought_signature is None:
             if not part.text:

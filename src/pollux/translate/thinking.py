@@ -35,6 +35,8 @@ def thinking_config(
     """
     if given is None:
         return None if effort is None else _of_effort(effort, profile, notes)
+    if given.thinking_level is not None:
+        given = msgspec.structs.replace(given, thinking_level=given.thinking_level.upper())  # callers write it either way
     place = "extra_body.google.thinking_config"
     if given.thinking_level is not None and given.thinking_budget is not None:
         raise InvalidRequest(f"{place}: thinking_level and thinking_budget exclude each other; give one.", param=place)
