@@ -35,6 +35,8 @@ def fold(chunks: list[Json]) -> Json:
                 choices[index]["finish_reason"] = piece["finish_reason"]
     for choice in choices.values():
         choice["message"] = WHOLE_ONLY | choice["message"]
+        for call in choice["message"].get("tool_calls", []):
+            del call["index"]  # it is the place in the list
     return answer | {"choices": list(choices.values())}
 
 
@@ -76,6 +78,35 @@ def _owned(value: Any) -> Any:
     return [_owned(inner) for inner in value] if isinstance(value, list) else value
 
 
+def alike(answer: Json) -> Json:
+    """Spell an answer so that answers which differ only in how texts were cut are equal: the native parts among the extras.
+
+    Marks that clients add up, as they do booleans, are marks again.
+    """
+    spelled: Json = _owned(answer)
+    for choice in spelled["choices"]:
+        google = choice["message"].get("extra_content", {}).get("google", {})
+        if "parts" in google:
+            google["parts"] = joined(google["parts"])
+        if "thought" in google:
+            google["thought"] = bool(google["thought"])
+    return spelled
+
+
+def joined(parts: list[Json]) -> list[Json]:
+    """Join neighbouring texts, whose signatures become a list."""
+    found: list[Json] = []
+    for part in parts:
+        if part.keys() - {"thoughtSignature"} != {"text"}:
+            found.append(part)
+            continue
+        if not found or "signatures" not in found[-1]:
+            found.append({"text": "", "signatures": []})
+        found[-1]["text"] += part["text"]
+        found[-1]["signatures"] += [part["thoughtSignature"]] if "thoughtSignature" in part else []
+    return found
+
+
 def breaches(chunks: list[Json]) -> list[str]:
     """List where chunks break the rules that every caller counts on."""
     constant = ("id", "object", "created", "model")
@@ -85,6 +116,7 @@ def breaches(chunks: list[Json]) -> list[str]:
     seen: list[int] = []
     roles: list[int] = []
     ended: list[int] = []
+    calls: dict[int, list[str]] = {}
     for chunk in chunks:
         for piece in chunk["choices"]:
             index = piece["index"]
@@ -96,6 +128,7 @@ def breaches(chunks: list[Json]) -> list[str]:
                 roles.append(index)
             if index in ended:
                 found.append(f"choice {index} goes on after its end")
+            found += _call_breaches(piece["delta"].get("tool_calls", []), calls.setdefault(index, []))
             if "finish_reason" not in piece:
                 found.append("finish_reason is missing")
             elif piece["finish_reason"] is not None:
@@ -108,6 +141,24 @@ def breaches(chunks: list[Json]) -> list[str]:
         found.append(f"of the choices {seen} end {ended}")
     if not seen:
         found.append("there is no choice")
+    return found
+
+
+def _call_breaches(deltas: list[Json], ids: list[str]) -> list[str]:
+    """List where tool calls break the rules; `ids` are those of the choice so far, in the order of their indexes."""
+    found: list[str] = []
+    for delta in deltas:
+        if delta.get("index") == len(ids):
+            ids.append(delta.get("id", ""))
+            called = delta.get("function") or delta.get("custom") or {}
+            if not delta.get("id") or ids.count(delta["id"]) > 1:
+                found.append("a call has no id of its own")
+            if not delta.get("type") or not called.get("name"):
+                found.append("a call does not begin with its type and name")
+        elif delta.get("index") != len(ids) - 1:
+            found.append(f"call {delta.get('index')} comes after {len(ids)} calls")
+        elif delta.keys() - {"index", "function", "custom"} or delta.get("function", {}).keys() - {"arguments"}:
+            found.append("a later piece of a call is more than arguments")
     return found
 
 

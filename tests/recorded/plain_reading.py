@@ -3,11 +3,17 @@
 It shares no code with the translation, and does not care how an answer is told: whole, or in chunks that were added up.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import msgspec
+
+from tests.judges import folding
 
 Json = dict[str, Any]
 
@@ -18,6 +24,11 @@ FILTERED = {
     "IMAGE_RECITATION", "ESCALATION", "PUP_LIMITED_DISABLED", "MODEL_ARMOR",
 }  # fmt: skip
 """Finish reasons that are a content filter's. Source: gemini-native reference, section 6."""
+
+MENDED = {
+    "STOP", "OTHER", "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE",
+}  # fmt: skip
+"""Ends that, without any content, are asked for once more. Source: CONTRACT, section 4; the issue, Odd endings."""
 
 SURVIVES = {
     "finishMessage": "finish_message",
@@ -51,7 +62,13 @@ class Candidate:
     text: str = ""
     thoughts: str = ""
     signatures: list[str] = field(default_factory=list)
-    others: list[Json] = field(default_factory=list)
+    """Those of texts."""
+    calls: list[Json] = field(default_factory=list)
+    """Each with `name`, `args` and, where it has one, `signature`."""
+    parts: list[Json] = field(default_factory=list)
+    """All parts in order, but thoughts, interim pictures and empty texts; calls whole."""
+    has_traces: bool = False
+    """Whether a part is more than a text or a call."""
     finish: str | None = None
     survives: Json = field(default_factory=dict)
 
@@ -72,6 +89,28 @@ class Reading:
     def has_end(self) -> bool:
         """Whether the model said that it ended, or the prompt was blocked."""
         return any(candidate.finish for candidate in self.candidates.values()) or "blockReason" in self.feedback
+
+    @property
+    def is_asked_for_twice(self) -> bool:
+        """Whether the server asks once more, since the answer ended without saying anything (CONTRACT, section 4)."""
+        first = self.candidates.get(0, Candidate())
+        return not (first.thoughts or first.parts) and first.finish in MENDED
+
+
+def twice(usage: Json) -> Json:
+    """Give the usage of two calls that each cost this."""
+
+    def doubled(value: Any) -> Any:
+        match value:
+            case int():
+                return 2 * value
+            case list():
+                return [doubled(inner) for inner in value]
+            case dict():
+                return {key: doubled(inner) for key, inner in value.items()}
+        return value
+
+    return {key: doubled(value) for key, value in usage.items()}
 
 
 def read(replies: list[Json]) -> Reading:
@@ -118,17 +157,63 @@ def _candidate(reading: Reading, native: Json) -> None:
 
 
 def _part(reading: Reading, candidate: Candidate, part: Json) -> None:
-    if "text" not in part:
-        candidate.others.append(part)
-        return
-    for name in part.keys() - {"text", "thought", "thoughtSignature"}:
-        _unnamed(reading, f"part.{name}")
-    if part.get("thought"):
-        candidate.thoughts += part["text"]
+    if "functionCall" in part:
+        _call(reading, candidate, part)
+    elif "text" not in part:
+        if not (part.get("thought") and "inlineData" in part):
+            candidate.has_traces = True
+            candidate.parts.append(part)
     else:
-        candidate.text += part["text"]
-    if "thoughtSignature" in part:
-        candidate.signatures.append(part["thoughtSignature"])
+        for name in part.keys() - {"text", "thought", "thoughtSignature"}:
+            _unnamed(reading, f"part.{name}")
+        if "thoughtSignature" in part:
+            candidate.signatures.append(part["thoughtSignature"])
+        if part.get("thought"):
+            candidate.thoughts += part["text"]
+        else:
+            candidate.text += part["text"]
+            if part["text"] or "thoughtSignature" in part:
+                candidate.parts.append(part)
+
+
+def _call(reading: Reading, candidate: Candidate, part: Json) -> None:
+    """Read a call: whole, or a piece of the last one."""
+    native = part["functionCall"]
+    for name in native.keys() - {"id", "name", "args", "partialArgs", "willContinue"}:
+        _unnamed(reading, f"functionCall.{name}")
+    if "name" in native:
+        call = {"name": native["name"], "args": dict(native.get("args", {}))}
+        whole = {key: native[key] for key in ("id", "name") if key in native} | {"args": call["args"]}
+        candidate.parts.append(part | {"functionCall": whole})
+        if "thoughtSignature" in part:
+            call["signature"] = part["thoughtSignature"]
+        candidate.calls.append(call)
+    for partial in native.get("partialArgs", []):
+        value = next((partial[key] for key in ("stringValue", "numberValue", "boolValue") if key in partial), None)
+        _put(candidate.calls[-1]["args"], partial["jsonPath"], value)
+
+
+def _put(args: Json, path: str, value: Any) -> None:
+    """Put a value in its place, pieces of a text after one another."""
+    steps = [int(step[1:-1]) if step[0] == "[" else step.lstrip(".") for step in re.findall(r"\.[^.\[\]]+|\[\d+\]", path)]
+    into: Any = args
+    for step, after in pairwise(steps):
+        empty: Any = [] if isinstance(after, int) else {}
+        if isinstance(into, list) and step == len(into):
+            into.append(empty)
+        elif isinstance(into, dict):
+            into.setdefault(step, empty)
+        into = into[step]
+    last = steps[-1]
+    if isinstance(into, list):
+        if last == len(into):
+            into.append(value)
+        else:
+            into[last] += value
+    elif last in into:
+        into[last] += value
+    else:
+        into[last] = value
 
 
 def _unnamed(reading: Reading, key: str) -> None:
@@ -164,7 +249,8 @@ def _compare_choice(reading: Reading, choice: Json, expect: Any) -> None:
     google = dict(message.get("extra_content", {}).get("google", {}))
     is_blocked = "blockReason" in reading.feedback and not candidate.finish
     expect(f"{place}.role", message["role"], "assistant")
-    expect(f"{place}.content", message["content"], None if is_blocked and not candidate.text else candidate.text)
+    has_content = candidate.text or not (is_blocked or candidate.calls)
+    expect(f"{place}.content", message["content"], candidate.text if has_content else None)
     expect(f"{place}.reasoning_content", message.get("reasoning_content", ""), candidate.thoughts)
     expect(f"{place}.finish_reason", choice["finish_reason"], _finish_reason(candidate, is_blocked=is_blocked))
     expect(f"{place}.refusal", bool(message["refusal"]), is_blocked)
@@ -174,16 +260,51 @@ def _compare_choice(reading: Reading, choice: Json, expect: Any) -> None:
         expect(f"{place} signature", [google.pop("thought_signature", None)], candidate.signatures)
     if candidate.finish not in (None, "STOP", "MAX_TOKENS"):
         expect(f"{place} native finish reason", google.pop("finish_reason", None), candidate.finish)
-    if candidate.others:
-        expect(f"{place} other parts", strings(candidate.others) - strings(message), set())
-        google.pop("parts", None)
+    expect(f"{place}.tool_calls", [_told_call(call) for call in message.get("tool_calls", [])], candidate.calls)
+    ids = [call["id"] for call in message.get("tool_calls", [])]
+    expect(f"{place} distinct ids", len({*ids, ""}), len(ids) + 1)
+    if candidate.has_traces:
+        expect(f"{place} native parts", folding.joined(google.pop("parts", [])), folding.joined(candidate.parts))
+    expect(f"{place}.annotations", _told_citations(message), _citations(candidate))
     expect(f"{place}.extra_content.google", google, candidate.survives)
 
 
 def _finish_reason(candidate: Candidate, *, is_blocked: bool) -> str:
     if is_blocked or candidate.finish in FILTERED:
         return "content_filter"
-    return "length" if candidate.finish in ("MAX_TOKENS", "CONTINUATION") else "stop"
+    if candidate.finish in ("MAX_TOKENS", "CONTINUATION"):
+        return "length"
+    return "tool_calls" if candidate.calls else "stop"
+
+
+def _told_call(call: Json) -> Json:
+    """Read a call that was told back into a plain one."""
+    plain = {"name": call["function"]["name"], "args": msgspec.json.decode(call["function"]["arguments"])}
+    signature = call.get("extra_content", {}).get("google", {}).get("thought_signature")
+    return plain if signature is None else plain | {"signature": signature}
+
+
+def _told_citations(message: Json) -> list[tuple[str, str]]:
+    """Give what annotations cite: the text between their offsets, and the address."""
+    cited = [annotation["url_citation"] for annotation in message["annotations"]]
+    return sorted((message["content"][one["start_index"] : one["end_index"]], one["url"]) for one in cited)
+
+
+def _citations(candidate: Candidate) -> list[tuple[str, str]]:
+    """Give what is cited, by the native metadata: a grounded segment's own text, a citation's bytes."""
+    found: list[tuple[str, str]] = []
+    grounding = candidate.survives.get("grounding_metadata", {})
+    chunks = grounding.get("groundingChunks", [])
+    for support in grounding.get("groundingSupports", []):
+        for i in support.get("groundingChunkIndices", []):
+            uris = [kind["uri"] for chunk in chunks[i : i + 1] for kind in chunk.values() if "uri" in kind]
+            if uris and support["segment"]["text"] in candidate.text:
+                found.append((support["segment"]["text"], uris[0]))
+    for source in candidate.survives.get("citation_metadata", {}).get("citationSources", []):
+        if "uri" in source and source["endIndex"] <= len(candidate.text.encode()):
+            cited = candidate.text.encode()[source.get("startIndex", 0) : source["endIndex"]]
+            found.append((cited.decode(), source["uri"]))
+    return sorted(found)
 
 
 def expected_usage(native: Json) -> dict[str, int]:
@@ -205,15 +326,3 @@ def expected_usage(native: Json) -> dict[str, int]:
         "completion_tokens_details.reasoning_tokens": thoughts,
         "completion_tokens_details.audio_tokens": said.get("AUDIO", 0),
     }
-
-
-def strings(value: Any) -> set[str]:
-    """Give every text that stands in plain JSON, keys left out."""
-    match value:
-        case str():
-            return {value}
-        case dict():
-            return {text for inner in value.values() for text in strings(inner)}
-        case list():
-            return {text for inner in value for text in strings(inner)}
-    return set()

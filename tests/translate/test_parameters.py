@@ -10,8 +10,8 @@ from pollux.translate.parameters import ROWS
 from pollux.wire.openai.chat import ChatCompletionRequest
 from tests.judges import pairs
 
-CARRIED_BY_THE_CALL = ("model", "messages", "stream", "stream_options")
-"""Mapped parameters that choose the path, the contents or the chunks rather than a field of the config."""
+CARRIED_BY_THE_CALL = ("model", "messages", "stream", "stream_options", "parallel_tool_calls")
+"""Mapped parameters that choose the path, the contents, the chunks or the answer rather than a native field."""
 
 
 @cache
@@ -27,12 +27,13 @@ def test_every_parameter_has_one_row() -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.fate == "mapped"], ids=lambda row: row.name)
 def test_a_mapped_parameter_reaches_the_field_that_its_row_names(row: Any) -> None:
-    """A pair gives the parameter, and its native side has the field."""
-    field = row.to.rpartition(".")[2]
+    """A pair gives the parameter, and its native side has every field that the row names."""
+    to = next(other.to for other in ROWS if other.name == "extra_body") if row.to == "as extra_body.google" else row.to
+    fields = [place.rpartition(".")[2] for place in to.split(", ")]
     golden = [case.golden()["gemini.json"] for request, case in shown().values() if row.name in request and _is_built(case)]
 
     assert golden
-    assert row.name in CARRIED_BY_THE_CALL or any(f'"{field}"'.encode() in text for text in golden)
+    assert row.name in CARRIED_BY_THE_CALL or any(all(f'"{field}"'.encode() in text for field in fields) for text in golden)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.fate == "ignored"], ids=lambda row: row.name)

@@ -80,7 +80,7 @@ def test_an_effort_is_said_in_what_the_family_takes(model: str, effort: str) -> 
     """A level is one that the model has, a budget is within its bounds, never both; else it is refused or noted."""
     notes: list[object] = []
     try:
-        config = thinking_config(effort, None, None, profile(model), notes)  # type: ignore[arg-type]  # any list takes notes
+        config = thinking_config(effort, None, profile(model), notes)  # type: ignore[arg-type]  # any list takes notes
     except Unsupported:
         config = None
         notes.append("refused")
