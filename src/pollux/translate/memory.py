@@ -199,7 +199,7 @@ class TurnRecorder:
     def turns(self, family: str) -> dict[int, bytes]:
         """Give each candidate's turn, encoded, where it holds what OpenAI's form loses and is not too large."""
         turns = {
-            candidate: encode_turn(Turn(family, parts))
+            candidate: encode_turn(Turn(family, _joined(parts)))
             for candidate, parts in self._parts.items()
             if any(part.thought_signature is not None or _is_trace(part) for part in parts)
         }
@@ -208,15 +208,15 @@ class TurnRecorder:
     def traces(self) -> dict[int, list[dict[str, Any]]]:
         """Give the parts of candidates that said more than texts and calls, in order, as plain JSON."""
         return {
-            candidate: [part.unnamed or msgspec.to_builtins(part) for part in parts]
+            candidate: [part.unnamed or msgspec.to_builtins(part) for part in _joined(parts)]
             for candidate, parts in self._parts.items()
             if any(_is_trace(part) for part in parts)
         }
 
     def _add(self, part: Part, parts: list[Part]) -> None:
+        call = part.function_call
         if part.thought and (part.text is not None or part.inline_data is not None):
             return
-        call = part.function_call
         if call is not None:
             if call.name is None:
                 return
@@ -224,14 +224,22 @@ class TurnRecorder:
                 return
             if call.will_continue or call.partial_args:  # it will be completed, and the reply must stay as it is
                 part = msgspec.structs.replace(part, function_call=msgspec.structs.replace(call))
-        last = parts[-1] if parts else None  # pieces of one text are joined, but a signed part is never joined with another
-        if part.text is not None and part.thought_signature is None:
-            if not part.text:
-                return
-            if last is not None and last.text is not None and last.thought_signature is None:
-                parts[-1] = Part(text=last.text + part.text)
-                return
         parts.append(part)
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """Join the pieces of each text, which came one by one; a signed part is never joined with another."""
+    joined: list[Part] = []
+    pieces: list[str] = []
+    for part in parts:
+        if part.text is not None and part.thought_signature is None:
+            pieces.append(part.text)
+            continue
+        if any(pieces):
+            joined.append(Part(text="".join(pieces)))
+        pieces.clear()
+        joined.append(part)
+    return [*joined, Part(text="".join(pieces))] if any(pieces) else joined
 
 
 def _is_trace(part: Part) -> bool:
