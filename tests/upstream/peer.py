@@ -26,10 +26,15 @@ class Wire:
         self._reader = reader
         self._writer = writer
 
-    async def request(self) -> Asked:
-        """Read one request, whole. Raises IncompleteReadError when the client has closed."""
+    async def request(self, pause_seconds: float = 0.0) -> Asked:
+        """Read one request, whole, with pauses if told so. Raises IncompleteReadError when the client has closed."""
         asked = await self.head()
-        body = await self._reader.readexactly(int(asked.headers.get("content-length", "0")))
+        body = b""
+        missing = int(asked.headers.get("content-length", "0"))
+        while missing:
+            await asyncio.sleep(pause_seconds)
+            body += await self._reader.readexactly(min(missing, 8_000_000))
+            missing -= min(missing, 8_000_000)
         asked = Asked(asked.line, asked.headers, body)
         self._peer.asked.append(asked)
         return asked

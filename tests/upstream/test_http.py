@@ -369,12 +369,12 @@ async def test_what_is_not_http_breaks_the_connection(make: Make, answer: bytes)
 
 
 async def test_headers_up_to_the_limit_are_read(make: Make) -> None:
-    """The limit is generous: a header line of 15 KB and a hundred headers are fine."""
+    """The limit is generous: lines of 15 KB and a hundred headers are fine."""
     headers = f"X-Long: {'x' * 15_000}\r\n" + "".join(f"X-{number}: y\r\n" for number in range(100))
 
     async def script(wire: Wire) -> None:
         await wire.request()
-        await wire.answer(headers=headers)
+        await wire.answer(status=f"200 {'x' * 15_000}", headers=headers)
         await wire.closed()
 
     async with far_side(script) as peer:
@@ -515,7 +515,7 @@ async def test_idle_connections_are_closed(make: Make) -> None:
 
 
 async def test_many_exchanges_go_on_at_once(make: Make) -> None:
-    """The pool sets no limit: a hundred streams are open at the same time."""
+    """The pool sets no limit: more streams than any usual limit are open at the same time."""
     everyone = asyncio.Event()
     waiting = 0
 
@@ -524,7 +524,7 @@ async def test_many_exchanges_go_on_at_once(make: Make) -> None:
         await wire.request()
         await wire.begin()
         waiting += 1
-        if waiting == 100:
+        if waiting == 120:
             everyone.set()
         await everyone.wait()
         await wire.chunk(b"here")
@@ -537,9 +537,9 @@ async def test_many_exchanges_go_on_at_once(make: Make) -> None:
         async def one() -> bytes:
             return await collect(await client.stream(get(peer.url())))
 
-        bodies = await asyncio.gather(*(one() for _ in range(100)))
+        bodies = await asyncio.gather(*(one() for _ in range(120)))
 
-    assert bodies == [b"here"] * 100
+    assert bodies == [b"here"] * 120
 
 
 def dying(*, after: int, answer: bytes = b"", reset: bool = False, pause: float = 0.0) -> Callable[[Wire], Awaitable[None]]:
@@ -736,12 +736,15 @@ async def test_a_slow_first_byte_within_its_limit_is_no_silence(make: Make) -> N
     async def script(wire: Wire) -> None:
         for _ in range(2):
             await wire.request()
-            await asyncio.sleep(3 * SHORT)
-            await wire.answer()
+            await asyncio.sleep(1.8 * LONG)
+            await wire.begin()
+            await asyncio.sleep(LONG / 3)
+            await wire.chunk(b"ok")
+            await wire.chunk(b"")
         await wire.closed()
 
     async with far_side(script) as peer:
-        client = make(Timeouts(first_byte_seconds=5, silence_seconds=SHORT))
+        client = make(Timeouts(first_byte_seconds=5, silence_seconds=LONG))
         replies = [await client.call(get(peer.url())) for _ in range(2)]
 
     assert [reply.body for reply in replies] == [b"ok", b"ok"]
@@ -775,28 +778,69 @@ async def test_silence_in_a_body_times_out(make: Make) -> None:
     assert closed
 
 
+FULL = 2 * 256 * 1024 + 1
+"""With the last of these bytes aiohttp's buffer is full, and it stops reading."""
+
+
 async def test_a_reader_that_pauses_is_no_silence(make: Make) -> None:
     """A far side that is held back by our own reader is not silent; its time counts from when the reader goes on."""
 
     async def script(wire: Wire) -> None:
         await wire.request()
-        await wire.begin(f"Content-Length: {len(BIG)}\r\n")
-        await wire.send(BIG[:-1])
+        await wire.begin(f"Content-Length: {FULL + 1}\r\n")
+        await wire.send(BIG[:FULL])
+        await reads_on.wait()
         await asyncio.sleep(LONG / 4)
-        await wire.send(BIG[-1:])
+        await wire.send(b"!")
+        await wire.closed()
+
+    for pause in (0.9 * LONG, 1.5 * LONG):
+        async with far_side(script) as peer:
+            reads_on = asyncio.Event()
+            stream = await make(Timeouts(silence_seconds=LONG)).stream(get(peer.url()))
+            await asyncio.sleep(pause)
+            reads_on.set()
+            body = await collect(stream)
+
+        assert body == BIG[:FULL] + b"!"
+
+
+async def test_a_request_that_is_taken_slowly_is_no_silence(make: Make) -> None:
+    """As long as a part of it goes out now and then."""
+
+    async def script(wire: Wire) -> None:
+        await wire.request(pause_seconds=LONG / 4)
+        await wire.answer()
         await wire.closed()
 
     async with far_side(script) as peer:
-        client = make(Timeouts(silence_seconds=LONG))
-        bodies = []
-        for pause in (0.9 * LONG, 1.5 * LONG):
-            stream = await client.stream(get(peer.url()))
-            await asyncio.sleep(pause)
-            bodies.append(await collect(stream))
-            await client.close()
-            client = make(Timeouts(silence_seconds=LONG))
+        started = time.monotonic()
+        reply = await make(Timeouts(silence_seconds=LONG)).call(post(peer.url(), BIG * 2))
+        took = time.monotonic() - started
 
-    assert bodies == [BIG, BIG]
+    assert reply.body == b"ok"
+    assert took > LONG
+
+
+async def test_silence_that_nobody_waits_for_closes_the_connection(make: Make) -> None:
+    """Whoever holds a stream without reading does not keep a dead connection."""
+
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.begin()
+        await wire.chunk(b"first")
+        await wire.closed()
+
+    async with far_side(script) as peer:
+        stream = await make(Timeouts(silence_seconds=SHORT)).stream(get(peer.url()))
+        closed = await soon(lambda: peer.closings)
+        reads = stream.reads()
+        first = await anext(reads)
+        error = await failure_of(anext(reads))
+
+    assert closed
+    assert first == b"first"
+    assert isinstance(error, TimedOut)
 
 
 async def test_a_request_that_is_not_taken_times_out(make: Make) -> None:

@@ -262,19 +262,17 @@ class _Connector(aiohttp.TCPConnector):
         self._factory = functools.partial(factory, loop=self._loop)
 
     async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
-        """Give a connection on which a request can begin."""
+        """Give a connection, from the pool or a new one, with its clock running."""
         started = self._loop.time()
-        while True:
-            try:
-                connection = await super().connect(req, traces, timeout)
-            except ConnectionBroken:
-                break
-            protocol = connection.protocol
-            assert isinstance(protocol, _Connection)
-            if protocol.begin(started):
-                return connection
-            connection.close()
-        raise ConnectFailed(_origin(req.host, req.port), "the proxy closed the connection")
+        try:
+            connection = await super().connect(req, traces, timeout)
+        except ConnectionBroken:
+            failure = ConnectFailed(_origin(req.host, req.port), "the proxy closed the connection")
+        else:
+            assert isinstance(connection.protocol, _Connection)
+            connection.protocol.begin(started)
+            return connection
+        raise failure
 
 
 class _Connection(ResponseHandler):
@@ -292,17 +290,14 @@ class _Connection(ResponseHandler):
         self._clock: asyncio.TimerHandle | None = None
         self._clock_at = math.inf
 
-    def begin(self, started: float) -> bool:
-        """Begin an exchange whose time counts from `started`; False when this connection of the pool is not usable any more."""
+    def begin(self, started: float) -> None:
+        """Begin an exchange whose total time counts from `started`."""
         self._reused = self._state == "idle"
-        if self._reused and self.should_close:
-            return False
         self._state = "sending"
         self.received_bytes = 0
         self._began = self._moved = now = self._loop.time()
         self._deadline = started + self._timeouts.total_seconds
         self._set_clock(min(self._deadline, now + self._shortest_seconds()))
-        return True
 
     # What aiohttp and the loop tell us.
 
