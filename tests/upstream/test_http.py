@@ -651,19 +651,22 @@ async def test_what_is_not_repeatable_is_not_repeated(make: Make) -> None:
     assert len(peer.asked) == 2
 
 
-@pytest.mark.parametrize("together", [True, False])
-async def test_an_answer_nobody_asked_for_is_nobodys_answer(make: Make, together: bool) -> None:
+@pytest.mark.parametrize("how", ["with the answer", "with its last bytes", "later", "later, in part"])
+async def test_an_answer_nobody_asked_for_is_nobodys_answer(make: Make, how: str) -> None:
     """Bytes beyond an answer do not become the answer to the next request."""
-    stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+    head, stray = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+    sends = {
+        "with the answer": [head + b"ok" + stray],
+        "with its last bytes": [head, b"ok" + stray],
+        "later": [head + b"ok", stray],
+        "later, in part": [head + b"ok", stray[:20]],
+    }[how]
 
     async def script(wire: Wire) -> None:
         await wire.request()
-        if together:
-            await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + stray)
-        else:
-            await wire.answer()
+        for data in sends:
+            await wire.send(data)
             await asyncio.sleep(0.02)
-            await wire.send(stray)
         await wire.closed()
 
     async with far_side(script) as peer:
