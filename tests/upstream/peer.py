@@ -150,7 +150,7 @@ async def far_side(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls, backlog=1000)
     peer = Peer(server.sockets[0].getsockname()[1], "https" if tls else "http")
     try:
         yield peer
