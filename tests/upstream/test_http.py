@@ -1,6 +1,7 @@
 """The HTTP client against a far side that says any bytes at any time. Each test runs over every client, on both event loops."""
 
 import asyncio
+import gc
 import itertools
 import logging
 import socket
@@ -1107,6 +1108,33 @@ async def test_whoever_leaves_while_connecting_closes_the_connection(make: Make)
 
     assert task.cancelled()
     assert closed
+
+
+async def test_a_connection_given_up_at_any_step_leaves_no_memory(
+    make: Make, far_tls: ssl.SSLContext, near_tls: ssl.SSLContext
+) -> None:
+    """Beyond the time that connecting may take, at most: its buffers are large, and leaving callers many."""
+
+    def handshakes() -> int:
+        gc.collect()
+        return sum(type(each) is ssl.SSLObject for each in gc.get_objects())
+
+    async def leave(client: HttpClient, url: str, turns: int) -> None:
+        task = asyncio.ensure_future(client.call(get(url)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    before = handshakes()
+    async with far_side(answers, tls=far_tls) as peer:
+        client = make(Timeouts(connect_seconds=LONG), ssl_context=near_tls)
+        for turns in range(0, 400, 3):
+            await leave(client, peer.url(), turns)
+        await client.close()
+    forgotten = await soon(lambda: handshakes() == before, 2.0)
+
+    assert forgotten
 
 
 async def test_whoever_leaves_while_sending_closes_the_connection(make: Make) -> None:

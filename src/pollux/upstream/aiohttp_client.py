@@ -14,7 +14,7 @@ import functools
 import math
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -261,6 +261,7 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(ssl=ssl_context or True, limit=0, ttl_dns_cache=NAME_SECONDS, **pooling)
         factory: Callable[..., ResponseHandler] = functools.partial(_Connection, timeouts)
         self._factory = functools.partial(factory, loop=self._loop)
+        self._handshake_seconds = timeouts.connect_seconds
 
     async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
         """Give a connection, from the pool or a new one, with its clock running."""
@@ -274,6 +275,12 @@ class _Connector(aiohttp.TCPConnector):
             connection.protocol.begin(started)
             return connection
         raise failure
+
+    async def _wrap_create_connection(self, *args: Any, **kwargs: Any) -> tuple[asyncio.Transport, ResponseHandler]:
+        """Dial. A TLS handshake that was given up keeps its buffers in uvloop until the handshake's own limit, a minute."""
+        if kwargs.get("ssl"):
+            kwargs["ssl_handshake_timeout"] = self._handshake_seconds
+        return await super()._wrap_create_connection(*args, **kwargs)
 
 
 class _Connection(ResponseHandler):
