@@ -35,9 +35,10 @@ from pollux.upstream.http import (
     Timeouts,
     TooLarge,
 )
+from pollux.upstream.plain_client import PlainClient
 from tests.upstream.peer import Wire, far_side
 
-CLIENTS: dict[str, Callable[..., HttpClient]] = {"aiohttp": AiohttpClient}
+CLIENTS: dict[str, Callable[..., HttpClient]] = {"aiohttp": AiohttpClient, "plain": PlainClient}
 KEY = "AIza-do-not-tell"
 AMPLE = Timeouts(connect_seconds=5, first_byte_seconds=5, silence_seconds=5, total_seconds=10)
 BIG = bytes(range(256)) * 80_000  # 20 MB

@@ -12,7 +12,6 @@ and sets itself again. A read only notes the time.
 import asyncio
 import functools
 import math
-import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -40,6 +39,8 @@ from pollux.upstream.http import (
     Timeouts,
     TooLarge,
     check,
+    origin_name,
+    os_reason,
 )
 
 if TYPE_CHECKING:
@@ -147,12 +148,12 @@ class AiohttpClient:
             return None
         proxy_url = URL(proxy)
         if proxy_url.scheme not in {"http", "https"} or not proxy_url.raw_host:
-            raise ConnectFailed(_origin(url.raw_host, url.port), "the proxy in the environment is not an http or https URL")
+            raise ConnectFailed(origin_name(url.raw_host, url.port), "the proxy in the environment is not an http or https URL")
         return proxy_url
 
     def _failure(self, error: Exception, url: URL) -> HttpFailed:
         """Say in our words why no answer came."""
-        host = _origin(url.raw_host, url.port)
+        host = origin_name(url.raw_host, url.port)
         match error:
             case aiohttp.ConnectionTimeoutError():
                 timeouts = self._timeouts
@@ -163,13 +164,13 @@ class AiohttpClient:
                 return ConnectFailed(host, f"the proxy refused the tunnel with status {error.status}")
             case aiohttp.ClientConnectorCertificateError():
                 reason = getattr(error.certificate_error, "verify_message", "") or "it does not fit"
-                return ConnectFailed(_origin(error.host, error.port), f"its certificate was not accepted ({reason})")
+                return ConnectFailed(origin_name(error.host, error.port), f"its certificate was not accepted ({reason})")
             case aiohttp.ClientConnectorDNSError():
-                return ConnectFailed(_origin(error.host, error.port), "its name was not found")
+                return ConnectFailed(origin_name(error.host, error.port), "its name was not found")
             case UnicodeError():  # from the look-up: a part of the name is empty or too long
                 return ConnectFailed(host, "its name was not found")
             case aiohttp.ClientConnectorError():
-                return ConnectFailed(_origin(error.host, error.port), _os_reason(error.os_error))
+                return ConnectFailed(origin_name(error.host, error.port), os_reason(error.os_error))
             case aiohttp.ClientOSError() | aiohttp.ServerConnectionError():
                 return ConnectionBroken(0)
             case _:
@@ -268,7 +269,7 @@ class _Connector(aiohttp.TCPConnector):
         try:
             connection = await super().connect(req, traces, timeout)
         except ConnectionBroken:
-            failure = ConnectFailed(_origin(req.host, req.port), "the proxy closed the connection")
+            failure = ConnectFailed(origin_name(req.host, req.port), "the proxy closed the connection")
         else:
             assert isinstance(connection.protocol, _Connection)
             connection.protocol.begin(started)
@@ -453,18 +454,3 @@ class _Body(Payload):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Give it as text."""
         return self._value.decode(encoding, errors)
-
-
-def _origin(host: str | None, port: int | None) -> str:
-    return f"[{host}]:{port}" if host and ":" in host else f"{host}:{port}"
-
-
-def _os_reason(error: OSError) -> str:
-    """Say in a few words what the system or TLS said."""
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({(error.reason or 'closed by the peer').replace('_', ' ').lower()})"
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
-    if isinstance(error, ConnectionError):
-        return "the connection was closed while it was set up"
-    return os.strerror(error.errno).lower() if error.errno else "it cannot be reached"
