@@ -112,6 +112,9 @@ class Settings:
     receive_seconds: float = setting(300.0, "Time from a request's first byte to its last; then a 408. 100 MiB at 3 Mbit/s.")
     in_flight_max: int = setting(1000, "Requests in flight in one worker; more get a 503 with Retry-After, fairly per caller.")
 
+    upstream_client: Literal["plain", "aiohttp"] = setting(
+        "plain", "The HTTP client: Pollux's own, or the one over aiohttp, which costs more for every request and event."
+    )
     connect_seconds: float = setting(10.0, "Time to connect to the upstream.")
     first_byte_seconds: float = setting(
         600.0, "Time from sending a request to the upstream's first byte; models may think long."

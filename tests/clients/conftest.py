@@ -31,6 +31,14 @@ class Service:
         return len(self.emulator.journal.entries())
 
 
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clients would send what is meant for a loopback port to the proxy of the developer's shell."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @pytest.fixture(scope="session")
 def _service() -> Iterator[Service]:
     emulator = Emulator(script=SCRIPT)

@@ -194,9 +194,9 @@ def test_a_blocked_prompt_is_understood(server: EmulatorServer) -> None:
     assert answer.prompt_feedback.block_reason == types.BlockedReason.PROHIBITED_CONTENT
 
 
-def test_tools_are_refused_clearly_until_they_are_emulated(server: EmulatorServer) -> None:
+def test_a_tool_that_is_not_emulated_is_refused_clearly(server: EmulatorServer) -> None:
     """501, in the emulator's own words."""
-    tool = types.Tool(function_declarations=[types.FunctionDeclaration(name="f")])
+    tool = types.Tool(computer_use=types.ComputerUse(environment=types.Environment.ENVIRONMENT_BROWSER))
     with beta(server) as opened, pytest.raises(errors.ServerError, match="limit of the emulator") as caught:
         opened.models.generate_content(model=MODEL, contents="Hello", config=types.GenerateContentConfig(tools=[tool]))
 

@@ -233,13 +233,11 @@ async def test_a_prompt_beyond_the_context_is_refused() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        (say(tools=[{"functionDeclarations": [{"name": "f"}]}]), "tools"),
-        (say(toolConfig={"functionCallingConfig": {"mode": "any"}}), "tool settings"),
+        (say(tools=[{"computerUse": {"environment": "ENVIRONMENT_BROWSER"}}]), "the tool computerUse"),
         (say(cachedContent="cachedContents/a"), "cached contents"),
         (config(responseMimeType="application/json"), "structured output"),
         (config(responseModalities=["image"]), "output of other modalities than text"),
         (part(inlineData={"mimeType": "image/png", "data": "AA=="}), "inlineData parts"),
-        (part(functionResponse={"name": "f", "response": {}}), "functionResponse parts"),
     ],
     ids=str,
 )

@@ -177,6 +177,15 @@ def test_a_native_path_without_a_key_is_refused_in_googles_form(server: Pollux, 
     assert answer.json["error"]["code"] == 401
 
 
+@pytest.mark.parametrize("headers", [{"x-goog-api-key": "other"}, {}])
+def test_on_v1_a_bearer_speaks_openais_protocol(server: Pollux, headers: dict[str, str]) -> None:
+    """Whatever native key stands beside it."""
+    answer = ask(server.url, "/v1/models?key=other", headers=headers | {"authorization": f"Bearer {KEY}"})
+
+    assert answer.status == 200
+    assert answer.json["object"] == "list"
+
+
 def test_a_query_that_only_ends_in_key_is_not_a_native_key(server: Pollux) -> None:
     """`?monkey=` says nothing about who speaks; the answer is OpenAI's 401."""
     answer = ask(server.url, "/v1/models?monkey=1", key="")

@@ -26,10 +26,15 @@ class Wire:
         self._reader = reader
         self._writer = writer
 
-    async def request(self) -> Asked:
-        """Read one request, whole. Raises IncompleteReadError when the client has closed."""
+    async def request(self, pause_seconds: float = 0.0) -> Asked:
+        """Read one request, whole, with pauses if told so. Raises IncompleteReadError when the client has closed."""
         asked = await self.head()
-        body = await self._reader.readexactly(int(asked.headers.get("content-length", "0")))
+        body = b""
+        missing = int(asked.headers.get("content-length", "0"))
+        while missing:
+            await asyncio.sleep(pause_seconds)
+            body += await self._reader.readexactly(min(missing, 8_000_000))
+            missing -= min(missing, 8_000_000)
         asked = Asked(asked.line, asked.headers, body)
         self._peer.asked.append(asked)
         return asked
@@ -145,7 +150,7 @@ async def far_side(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls, backlog=1000)
     peer = Peer(server.sockets[0].getsockname()[1], "https" if tls else "http")
     try:
         yield peer

@@ -1,6 +1,7 @@
 """The HTTP client against a far side that says any bytes at any time. Each test runs over every client, on both event loops."""
 
 import asyncio
+import gc
 import itertools
 import logging
 import socket
@@ -34,9 +35,10 @@ from pollux.upstream.http import (
     Timeouts,
     TooLarge,
 )
+from pollux.upstream.plain_client import PlainClient
 from tests.upstream.peer import Wire, far_side
 
-CLIENTS: dict[str, Callable[..., HttpClient]] = {"aiohttp": AiohttpClient}
+CLIENTS: dict[str, Callable[..., HttpClient]] = {"aiohttp": AiohttpClient, "plain": PlainClient}
 KEY = "AIza-do-not-tell"
 AMPLE = Timeouts(connect_seconds=5, first_byte_seconds=5, silence_seconds=5, total_seconds=10)
 BIG = bytes(range(256)) * 80_000  # 20 MB
@@ -369,12 +371,12 @@ async def test_what_is_not_http_breaks_the_connection(make: Make, answer: bytes)
 
 
 async def test_headers_up_to_the_limit_are_read(make: Make) -> None:
-    """The limit is generous: a header line of 15 KB and a hundred headers are fine."""
+    """The limit is generous: lines of 15 KB and a hundred headers are fine."""
     headers = f"X-Long: {'x' * 15_000}\r\n" + "".join(f"X-{number}: y\r\n" for number in range(100))
 
     async def script(wire: Wire) -> None:
         await wire.request()
-        await wire.answer(headers=headers)
+        await wire.answer(status=f"200 {'x' * 15_000}", headers=headers)
         await wire.closed()
 
     async with far_side(script) as peer:
@@ -515,7 +517,7 @@ async def test_idle_connections_are_closed(make: Make) -> None:
 
 
 async def test_many_exchanges_go_on_at_once(make: Make) -> None:
-    """The pool sets no limit: a hundred streams are open at the same time."""
+    """The pool sets no limit: more streams than any usual limit are open at the same time."""
     everyone = asyncio.Event()
     waiting = 0
 
@@ -524,7 +526,7 @@ async def test_many_exchanges_go_on_at_once(make: Make) -> None:
         await wire.request()
         await wire.begin()
         waiting += 1
-        if waiting == 100:
+        if waiting == 120:
             everyone.set()
         await everyone.wait()
         await wire.chunk(b"here")
@@ -537,9 +539,9 @@ async def test_many_exchanges_go_on_at_once(make: Make) -> None:
         async def one() -> bytes:
             return await collect(await client.stream(get(peer.url())))
 
-        bodies = await asyncio.gather(*(one() for _ in range(100)))
+        bodies = await asyncio.gather(*(one() for _ in range(120)))
 
-    assert bodies == [b"here"] * 100
+    assert bodies == [b"here"] * 120
 
 
 def dying(*, after: int, answer: bytes = b"", reset: bool = False, pause: float = 0.0) -> Callable[[Wire], Awaitable[None]]:
@@ -651,19 +653,22 @@ async def test_what_is_not_repeatable_is_not_repeated(make: Make) -> None:
     assert len(peer.asked) == 2
 
 
-@pytest.mark.parametrize("together", [True, False])
-async def test_an_answer_nobody_asked_for_is_nobodys_answer(make: Make, together: bool) -> None:
+@pytest.mark.parametrize("how", ["with the answer", "with its last bytes", "later", "later, in part"])
+async def test_an_answer_nobody_asked_for_is_nobodys_answer(make: Make, how: str) -> None:
     """Bytes beyond an answer do not become the answer to the next request."""
-    stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+    head, stray = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+    sends = {
+        "with the answer": [head + b"ok" + stray],
+        "with its last bytes": [head, b"ok" + stray],
+        "later": [head + b"ok", stray],
+        "later, in part": [head + b"ok", stray[:20]],
+    }[how]
 
     async def script(wire: Wire) -> None:
         await wire.request()
-        if together:
-            await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + stray)
-        else:
-            await wire.answer()
+        for data in sends:
+            await wire.send(data)
             await asyncio.sleep(0.02)
-            await wire.send(stray)
         await wire.closed()
 
     async with far_side(script) as peer:
@@ -731,21 +736,21 @@ async def test_an_answer_that_does_not_begin_times_out(make: Make) -> None:
 
 
 async def test_a_slow_first_byte_within_its_limit_is_no_silence(make: Make) -> None:
-    """A model that thinks may be silent longer before its answer than within it; and again on the same connection."""
+    """A model that thinks may be silent longer before its answer than within it, where the time counts anew."""
 
     async def script(wire: Wire) -> None:
-        for _ in range(2):
-            await wire.request()
-            await asyncio.sleep(3 * SHORT)
-            await wire.answer()
+        await wire.request()
+        await asyncio.sleep(1.8 * LONG)
+        await wire.begin()
+        await asyncio.sleep(LONG / 3)
+        await wire.chunk(b"ok")
+        await wire.chunk(b"")
         await wire.closed()
 
     async with far_side(script) as peer:
-        client = make(Timeouts(first_byte_seconds=5, silence_seconds=SHORT))
-        replies = [await client.call(get(peer.url())) for _ in range(2)]
+        reply = await make(Timeouts(first_byte_seconds=5, silence_seconds=LONG)).call(get(peer.url()))
 
-    assert [reply.body for reply in replies] == [b"ok", b"ok"]
-    assert peer.connections == 1
+    assert reply.body == b"ok"
 
 
 async def test_silence_in_a_body_times_out(make: Make) -> None:
@@ -775,28 +780,69 @@ async def test_silence_in_a_body_times_out(make: Make) -> None:
     assert closed
 
 
+FULL = 2 * 256 * 1024 + 1
+"""With the last of these bytes aiohttp's buffer is full, and it stops reading."""
+
+
 async def test_a_reader_that_pauses_is_no_silence(make: Make) -> None:
     """A far side that is held back by our own reader is not silent; its time counts from when the reader goes on."""
 
     async def script(wire: Wire) -> None:
         await wire.request()
-        await wire.begin(f"Content-Length: {len(BIG)}\r\n")
-        await wire.send(BIG[:-1])
+        await wire.begin(f"Content-Length: {FULL + 1}\r\n")
+        await wire.send(BIG[:FULL])
+        await reads_on.wait()
         await asyncio.sleep(LONG / 4)
-        await wire.send(BIG[-1:])
+        await wire.send(b"!")
+        await wire.closed()
+
+    for pause in (0.9 * LONG, 1.5 * LONG):
+        async with far_side(script) as peer:
+            reads_on = asyncio.Event()
+            stream = await make(Timeouts(silence_seconds=LONG)).stream(get(peer.url()))
+            await asyncio.sleep(pause)
+            reads_on.set()
+            body = await collect(stream)
+
+        assert body == BIG[:FULL] + b"!"
+
+
+async def test_a_request_that_is_taken_slowly_is_no_silence(make: Make) -> None:
+    """As long as a part of it goes out now and then."""
+
+    async def script(wire: Wire) -> None:
+        await wire.request(pause_seconds=LONG / 4)
+        await wire.answer()
         await wire.closed()
 
     async with far_side(script) as peer:
-        client = make(Timeouts(silence_seconds=LONG))
-        bodies = []
-        for pause in (0.9 * LONG, 1.5 * LONG):
-            stream = await client.stream(get(peer.url()))
-            await asyncio.sleep(pause)
-            bodies.append(await collect(stream))
-            await client.close()
-            client = make(Timeouts(silence_seconds=LONG))
+        started = time.monotonic()
+        reply = await make(Timeouts(silence_seconds=LONG)).call(post(peer.url(), BIG * 2))
+        took = time.monotonic() - started
 
-    assert bodies == [BIG, BIG]
+    assert reply.body == b"ok"
+    assert took > LONG
+
+
+async def test_silence_that_nobody_waits_for_closes_the_connection(make: Make) -> None:
+    """Whoever holds a stream without reading does not keep a dead connection."""
+
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.begin()
+        await wire.chunk(b"first")
+        await wire.closed()
+
+    async with far_side(script) as peer:
+        stream = await make(Timeouts(silence_seconds=SHORT)).stream(get(peer.url()))
+        closed = await soon(lambda: peer.closings)
+        reads = stream.reads()
+        first = await anext(reads)
+        error = await failure_of(anext(reads))
+
+    assert closed
+    assert first == b"first"
+    assert isinstance(error, TimedOut)
 
 
 async def test_a_request_that_is_not_taken_times_out(make: Make) -> None:
@@ -1059,6 +1105,33 @@ async def test_whoever_leaves_while_connecting_closes_the_connection(make: Make)
 
     assert task.cancelled()
     assert closed
+
+
+async def test_a_connection_given_up_at_any_step_leaves_no_memory(
+    make: Make, far_tls: ssl.SSLContext, near_tls: ssl.SSLContext
+) -> None:
+    """Beyond the time that connecting may take, at most: its buffers are large, and leaving callers many."""
+
+    def handshakes() -> int:
+        gc.collect()
+        return sum(type(each) is ssl.SSLObject for each in gc.get_objects())
+
+    async def leave(client: HttpClient, url: str, turns: int) -> None:
+        task = asyncio.ensure_future(client.call(get(url)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    before = handshakes()
+    async with far_side(answers, tls=far_tls) as peer:
+        client = make(Timeouts(connect_seconds=LONG), ssl_context=near_tls)
+        for turns in range(0, 400, 3):
+            await leave(client, peer.url(), turns)
+        await client.close()
+    forgotten = await soon(lambda: handshakes() == before, 2.0)
+
+    assert forgotten
 
 
 async def test_whoever_leaves_while_sending_closes_the_connection(make: Make) -> None:

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pollux.upstream.http import AiohttpClient, ConnectFailed, HttpClient, HttpFailed, HttpRequest, Timeouts
+from pollux.upstream.http import ConnectFailed, HttpClient, HttpFailed, HttpRequest, Timeouts
+from pollux.upstream.plain_client import PlainClient
 
 BASE_URL = "http://127.0.0.1:8080/v1"
 KEY_VARIABLES = ("POLLUX_API_KEY", "GEMINI_API_KEY")
@@ -45,7 +46,7 @@ async def client(base_url: str) -> AsyncIterator[HttpClient]:
 
     This machine is never asked through a proxy.
     """
-    http = AiohttpClient(
+    http = PlainClient(
         timeouts=Timeouts(connect_seconds=CONNECT_SECONDS),
         body_bytes_max=ANSWER_BYTES_MAX,
         proxy_from_environment=not is_local(base_url),

@@ -21,7 +21,8 @@ from pollux.cli.options import add_settings, settings_of
 from pollux.errors import PermissionDenied, RateLimited, Unauthenticated
 from pollux.settings import Settings, SettingsError
 from pollux.translate import failures
-from pollux.upstream.http import AiohttpClient, ConnectFailed, HttpFailed, HttpReply, HttpRequest, Proxies, Timeouts
+from pollux.upstream.http import ConnectFailed, HttpFailed, HttpReply, HttpRequest, Proxies, Timeouts
+from pollux.upstream.plain_client import PlainClient
 
 EXAMPLES = """\
 examples:
@@ -143,7 +144,7 @@ async def _port(settings: Settings) -> Finding:
 async def _is_pollux(settings: Settings) -> bool:
     """Whether what listens on the port answers as Pollux does."""
     host = settings.host if settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104 - compared, not bound
-    http = AiohttpClient(timeouts=Timeouts(total_seconds=PORT_SECONDS), body_bytes_max=1000, proxy_from_environment=False)
+    http = PlainClient(timeouts=Timeouts(total_seconds=PORT_SECONDS), body_bytes_max=1000, proxy_from_environment=False)
     try:
         reply = await http.call(
             HttpRequest("GET", f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz", {})
@@ -196,7 +197,7 @@ async def _asked(settings: Settings, url: str) -> list[Finding]:
     timeouts = Timeouts(connect_seconds=min(settings.connect_seconds, CHECK_SECONDS), total_seconds=CHECK_SECONDS)
     key = settings.gemini_api_key
     headers = {"x-goog-api-key": key} if key else {}
-    http = AiohttpClient(timeouts=timeouts, body_bytes_max=REPLY_BYTES_MAX)
+    http = PlainClient(timeouts=timeouts, body_bytes_max=REPLY_BYTES_MAX)
     start = time.monotonic()
     try:
         reply = await http.call(HttpRequest("GET", f"{url.rstrip('/')}/{settings.api_version}/models?pageSize=1", headers))

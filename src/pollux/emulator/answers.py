@@ -7,19 +7,24 @@ A prompt that asks for a length ("write 500 words") gets that many words.
 import re
 from typing import Any
 
-from pollux.emulator.limits import QUOTE_CHARS_MAX, WORDS_MAX
+import msgspec
+
+from pollux.emulator.limits import QUOTE_CHARS_MAX, RESULTS_TOLD_MAX, WORDS_MAX
 from pollux.emulator.models import Model
 
 LENGTH = re.compile(r"\b(\d{1,6})\s+words?\b", re.IGNORECASE)
 
 SAMPLING = ("temperature", "topP", "topK")
 
+RESULT_CHARS_MAX = 200
+"""Of each result, as quoted in an answer."""
+
 QUIET = ("thinkingConfig", "responseModalities", "responseMimeType")
 """Settings with a sentence of their own, or that only confirm the default."""
 
 
-def natural_text(request: dict[str, Any], model: Model) -> str:
-    """Tell what arrived."""
+def natural_text(request: dict[str, Any], model: Model, about_tools: tuple[str, ...] = ()) -> str:
+    """Tell what arrived, and what Google's own tools did."""
     contents = request.get("contents", [])
     last = last_user_text(request)
     sentences = [
@@ -27,6 +32,9 @@ def natural_text(request: dict[str, Any], model: Model) -> str:
         _messages(contents),
         _system(request),
         f"The last user text is {_quote(last)}." if last else "There is no user text.",
+        _results(contents),
+        _tools(request),
+        *about_tools,
         _prefill(contents),
         _settings(request, model),
     ]
@@ -73,6 +81,27 @@ def _messages(contents: list[dict[str, Any]]) -> str:
 def _system(request: dict[str, Any]) -> str:
     text = system_text(request)
     return f"The system instruction is {_quote(text, 160)}." if text else ""
+
+
+def _results(contents: list[dict[str, Any]]) -> str:
+    """Tell the results of functions that came last, so that a test sees what arrived."""
+    results = [part["functionResponse"] for part in contents[-1]["parts"] if "functionResponse" in part] if contents else []
+    if not results:
+        return ""
+    told = [f"{one.get('name')} gave {_short(one.get('response', {}))}" for one in results[:RESULTS_TOLD_MAX]]
+    if len(results) > RESULTS_TOLD_MAX:
+        told.append(f"and {len(results) - RESULTS_TOLD_MAX} more")
+    return f"{_counted(len(results), 'result')} arrived: {'; '.join(told)}."
+
+
+def _tools(request: dict[str, Any]) -> str:
+    functions = sum(len(tool.get("functionDeclarations", [])) for tool in request.get("tools", []))
+    return f"{_counted(functions, 'function')} can be called; none is asked for now." if functions else ""
+
+
+def _short(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= RESULT_CHARS_MAX else f"{text[:RESULT_CHARS_MAX]}…"
 
 
 def _prefill(contents: list[dict[str, Any]]) -> str:

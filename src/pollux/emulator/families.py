@@ -28,6 +28,14 @@ class Family:
     thinks_by_default: bool = True
     signs_text: bool = False
     """Gemini 3 and later: whole answers sign their text part, streams end with an empty, signed text."""
+    needs_signatures: bool = False
+    """Gemini 3 and later: calls of the current turn must bring their signatures back."""
+    signs_calls: bool = False
+    """Whether the first call of a step is signed; 2.5 does it while it thinks (recorded)."""
+    call_ids: bool = False
+    """Whether calls, code and results have ids: 3.x and Gemma 4 (recorded)."""
+    mixes_tools: bool = False
+    """Whether Google's own tools may stand beside functions."""
     first_event_tokens: int = 32
     event_tokens: int = 48
     """Size of stream events: the recorded median of 2.5 is 48 tokens, of 3.x 24."""
@@ -50,6 +58,10 @@ def _gemini_3(name: str, *levels: str, default: str = "MEDIUM", **more: bool) ->
         budget_max=65_536,
         budget_zero=zero,
         signs_text=True,
+        needs_signatures=True,
+        signs_calls=True,
+        call_ids=True,
+        mixes_tools=True,
         first_event_tokens=16,
         event_tokens=24,
         prefill=prefill,
@@ -63,10 +75,11 @@ FAMILIES = {
     family.name: family
     for family in (
         Family("2.5-pro", thinking="budget", budget_min=128, budget_max=32_768, budget_zero=False,
-               counts_thoughts_early=True, candidates_max=8),
-        Family("2.5-flash", thinking="budget", budget_min=1, counts_thoughts_early=True, candidates_max=8),
+               counts_thoughts_early=True, candidates_max=8, signs_calls=True),
+        Family("2.5-flash", thinking="budget", budget_min=1, counts_thoughts_early=True, candidates_max=8,
+               signs_calls=True),
         Family("2.5-flash-lite", thinking="budget", budget_min=512, thinks_by_default=False, counts_thoughts_early=True,
-               candidates_max=8),
+               candidates_max=8, signs_calls=True),
         _gemini_3("3-flash", *ALL_LEVELS, default="HIGH"),
         _gemini_3("3.1-pro", "LOW", "MEDIUM", "HIGH", default="HIGH", budget_zero=False),
         _gemini_3("3.1-flash-lite", *ALL_LEVELS, default="MINIMAL"),
@@ -80,7 +93,7 @@ FAMILIES = {
         _gemini_3("4-carbon", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False, budget_zero=False),
         _gemini_3("robotics", *ALL_LEVELS, default="HIGH"),
         Family("gemma-4", thinking="level", levels=("MINIMAL", "HIGH"), level_default="HIGH", levels_refused_plainly=True,
-               first_event_tokens=16, event_tokens=24),
+               call_ids=True, first_event_tokens=16, event_tokens=24),
         Family("media"),
     )
 }  # fmt: skip

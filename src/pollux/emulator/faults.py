@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pollux.emulator import errors, quotas
+from pollux.emulator import errors, quotas, turns
 from pollux.emulator.errors import STATUS_WORDS, NativeError, invalid
 from pollux.emulator.limits import DELAY_SECONDS_MAX, FAULT_HEADER_CHARS_MAX
 from pollux.emulator.models import RETIRED
@@ -58,6 +58,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """Another finish reason."""
     empty: bool = False
     """An answer without parts."""
+    partial_args: bool = False
+    """A stream gives the arguments of calls in pieces (`partialArgs`), as Vertex does."""
     probability: float = 1
     """How often; decided by the emulator's seed and the count of requests, so that a run can be repeated."""
     times: int | None = None
@@ -68,7 +70,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
 
 FLOATS = ("retry-after", "headers-delay", "first-token-delay", "event-delay", "stall-for", "probability")
 TEXTS = ("reason", "message", "quota", "blocked", "finish", "id")
-SWITCHES = ("html", "raw", "empty")
+SWITCHES = ("html", "raw", "empty", "partial-args")
 
 
 def parse(text: str) -> Fault:
@@ -156,10 +158,9 @@ REASONS: dict[int, dict[str, Callable[[], NativeError]]] = {
         "expired-key": errors.expired_key,
         "context": lambda: errors.context_overflow(1_048_576),
         "location": errors.unsupported_location,
-        "function-parts": lambda: invalid(
-            "Please ensure that the number of function response parts is equal to the number of function call parts of the "
-            "function call turn."
-        ),
+        "function-parts": lambda: invalid(turns.RESPONSE_COUNT),
+        "missing-signature": lambda: turns.missing_signature("get_weather", 2),
+        "corrupted-signature": turns.corrupted_signature,
     },
     401: {
         "token": lambda: errors.bad_token("ACCESS_TOKEN_TYPE_UNSUPPORTED"),

@@ -1,14 +1,15 @@
 """generateContent and streamGenerateContent: from a request that the service would take to its answer.
 
-A script's answer goes before the emulator's own; a fault changes either. Tools, media, schemas and caches will have their
-places between `refusals.check` and `natural_text`.
+A script's answer goes before the emulator's own; a fault changes either. Media, schemas and caches will have their places
+between `refusals.check` and `natural_text`.
 """
 
 from dataclasses import replace
 from typing import Any
 
-from pollux.emulator import faults, refusals
+from pollux.emulator import faults, google_tools, refusals
 from pollux.emulator.answers import natural_text
+from pollux.emulator.calling import callable_functions, planned_calls
 from pollux.emulator.errors import NativeError
 from pollux.emulator.faults import Fault
 from pollux.emulator.framing import SSE, JSONArray
@@ -68,8 +69,11 @@ def _replies(
     draft = replace(
         draft,
         finish=fault.finish or draft.finish,
+        finish_message=draft.finish_message or _odd_message(fault.finish or draft.finish, draft),
         blocked=fault.blocked or draft.blocked,
         empty=fault.empty or draft.empty,
+        partial_args=fault.partial_args or draft.partial_args,
+        may_call=bool(callable_functions(request)),
     )
     candidates = range(request.get("generationConfig", {}).get("candidateCount", 1))
     answers = [settle(draft, request, model, digest) for _ in candidates]
@@ -80,17 +84,38 @@ def _replies(
 def _draft(say: Say | None, request: dict[str, Any], model: Model) -> Draft:
     """Take the script's words; where it has none, the emulator's own."""
     if say is None:
-        return Draft(natural_text(request, model))
-    text = natural_text(request, model) if say.text is None else say.text
+        calls = tuple({"functionCall": call} for call in planned_calls(request))
+        if calls:
+            return Draft("", calls=calls + google_tools.beside_calls(request, model))
+        used = google_tools.used_tools(request, model)
+        return Draft(
+            natural_text(request, model, used.sentences), lead=used.lead, sources=used.sources, tool_tokens=used.tokens
+        )
+    calls = tuple({"functionCall": {"args": {}, **call}} for call in say.calls or ())
+    text = say.text if say.text is not None or calls else natural_text(request, model)
     return Draft(
-        text,
+        text or "",
         tuple(say.events or ()),
         tuple(say.thoughts or ()),
         say.finish or "STOP",
         say.finish_message,
         say.blocked or "",
-        empty=say.empty or text == "" or say.events == [],
+        empty=say.empty or (not calls and (text == "" or say.events == [])),
+        calls=calls,
     )
+
+
+def _odd_message(finish: str, draft: Draft) -> str:
+    """Say what the service says when a call went wrong; it names the call that was meant."""
+    call: dict[str, Any] = draft.calls[0]["functionCall"] if draft.calls else {"name": "undeclared_function", "args": {}}
+    if finish == "MALFORMED_FUNCTION_CALL":
+        told = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
+        return f"Malformed function call: print(default_api.{call['name']}({told}))"
+    if finish == "UNEXPECTED_TOOL_CALL":
+        return f"Unexpected tool call: Model tried to call an undeclared function: {call['name']}"
+    if finish == "MISSING_THOUGHT_SIGNATURE":
+        return f"Function call `default_api:{call['name']}` is missing a thought_signature."
+    return ""
 
 
 def folded(replies: list[dict[str, Any]]) -> dict[str, Any]:

@@ -48,6 +48,9 @@ WORDS_MAX = 20_000
 QUOTE_CHARS_MAX = 600
 """Of the last user text, as quoted in an answer: enough for several stream events."""
 
+RESULTS_TOLD_MAX = 20
+"""Results of functions that an answer tells; it counts the others."""
+
 OUTPUT_TOKENS_MAX = 65_536
 """Visible tokens of any answer, scripted ones too: the largest outputTokenLimit of the models listed."""
 
@@ -56,3 +59,21 @@ START_SECONDS_MAX = 10.0
 
 STOP_SECONDS_MAX = 5.0
 """Time for open connections to end when the emulator's own server is stopped."""
+
+ROUNDS_MAX = 100
+"""Rounds of calls that a prompt may ask for ("in 10 rounds"): more than any loop that a test drives."""
+
+CALLS_MAX = 64
+"""Calls of one round that a prompt may ask for: more than any model makes at once."""
+
+PROMPT_READ_CHARS_MAX = 20_000
+"""Text that is searched for names, numbers and functions: the beginning of a longer one, to answer in time."""
+
+SCHEMA_DEPTH_MAX = 12
+"""Depth to which optional parts of arguments are filled; what refers to itself must end."""
+
+ARGUMENT_ITEMS_MAX = 1_000
+"""Items of a list that `minItems` may demand."""
+
+QUERY_CHARS_MAX = 200
+"""Of the last user text, as the query of a search."""

@@ -39,6 +39,8 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     system_regex: str | None = None
     turn: int | None = None
     """The number of user turns in the conversation."""
+    result: str | None = None
+    """The last content has a result of this function, with wildcards."""
     header: dict[str, str] = {}
     """Request headers with these values (wildcards); for isolation by test, for example."""
 
@@ -68,7 +70,16 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             missed.append(f"the system instruction does not match {self.system_regex!r}")
         if self.turn is not None and user_turns(incoming.request) != self.turn:
             missed.append(f"it is user turn {user_turns(incoming.request)}, not {self.turn}")
+        results = _last_results(incoming.request)
+        if self.result is not None and not any(fnmatchcase(name, self.result) for name in results):
+            missed.append(f"the last content has no result of {self.result!r}")
         for name, value in self.header.items():
             if not fnmatchcase(incoming.headers.get(name.lower(), ""), value):
                 missed.append(f"header {name!r} is not {value!r}")
         return missed
+
+
+def _last_results(request: dict[str, Any]) -> list[str]:
+    """Name the functions whose results stand in the last content."""
+    parts = request["contents"][-1].get("parts", []) if request.get("contents") else []
+    return [part["functionResponse"].get("name", "") for part in parts if "functionResponse" in part]

@@ -6,7 +6,7 @@ AFTER means that no wording is known, and this one is formed after its neighbour
 
 from typing import Any
 
-from pollux.emulator import errors
+from pollux.emulator import errors, tool_rules, turns
 from pollux.emulator.errors import NativeError, invalid
 from pollux.emulator.families import Family
 from pollux.emulator.models import Model
@@ -22,6 +22,8 @@ MIME_TYPES = ("text/plain", "application/json", "application/xml", "application/
 def check(request: dict[str, Any], model: Model) -> None:
     """Refuse a canonical GenerateContentRequest as the service would."""
     check_contents(request.get("contents", []), "GenerateContentRequest")
+    tool_rules.check(request, model)
+    turns.check(request["contents"], model.family)
     config = request.get("generationConfig", {})
     _check_ranges(config, model.family)
     _check_thinking(config.get("thinkingConfig", {}), model)
@@ -119,12 +121,16 @@ def _check_enabled(config: dict[str, Any], model: Model) -> None:
 
 
 NOT_YET = {
-    "tools": "tools",
-    "toolConfig": "tool settings",
     "cachedContent": "cached contents",
     "continuationToken": "continuation of long answers",
 }
 """Fields of a request that the tables know and the answers do not; with their names for people."""
+
+TOOLS_EMULATED = ("functionDeclarations", "googleSearch", "urlContext", "codeExecution", "googleMaps", "fileSearch")
+
+PARTS_EMULATED = frozenset(
+    {"text", "functionCall", "functionResponse", "executableCode", "codeExecutionResult", "toolCall", "toolResponse"}
+)
 
 NOT_YET_CONFIG = {
     "responseSchema": "structured output",
@@ -161,9 +167,13 @@ def check_countable(request: dict[str, Any]) -> None:
 
 def _not_countable(request: dict[str, Any]) -> list[str]:
     missing = [words for name, words in NOT_YET.items() if request.get(name)]
+    missing += sorted({f"the tool {name}" for tool in request.get("tools", []) for name in tool if name not in TOOLS_EMULATED})
     contents = [*request.get("contents", []), request.get("systemInstruction", {})]
-    kinds = {kind for content in contents for part in content.get("parts", []) for kind in PART_DATA.intersection(part)}
-    return missing + [f"{kind} parts" for kind in sorted(kinds - {"text"})]
+    parts = [part for content in contents for part in content.get("parts", [])]
+    kinds = {kind for part in parts for kind in PART_DATA.intersection(part)}
+    if any(part.get("functionResponse", {}).get("parts") for part in parts):
+        missing.append("media in results of functions")
+    return missing + [f"{kind} parts" for kind in sorted(kinds - PARTS_EMULATED)]
 
 
 def _not_yet(missing: list[str]) -> NativeError:

@@ -19,12 +19,14 @@ from pollux.emulator.matching import Incoming, Match
 
 
 class Say(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One scripted answer. Exactly one of text, events, reply, replies, error, blocked, or only a fault, finish or empty."""
+    """One scripted answer: a text, events or calls; or one of reply, replies, error, blocked; or fault, finish, empty."""
 
     text: str | None = None
     """The text; cut into events, stopped and limited like any answer."""
     events: list[str] | None = None
     """Texts of the stream events, one each."""
+    calls: list[dict[str, Any]] | None = None
+    """Function calls, `{"name": …, "args": {…}}`, with ids, signatures and endings of the family; beside a text or alone."""
     reply: dict[str, Any] | None = None
     """A native GenerateContentResponse, sent as it is."""
     replies: list[dict[str, Any]] | None = None
@@ -44,11 +46,17 @@ class Say(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A fault besides, in the language of the `x-emulator-fault` header."""
 
     def __post_init__(self) -> None:
-        given = [name for name in ("text", "events", "reply", "replies", "error", "blocked") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"an answer is one of {', '.join(given)}, not several")
-        if not given and not (self.fault or self.finish or self.empty):
-            raise ValueError("an answer needs one of text, events, reply, replies, error, blocked, finish, empty, fault")
+        kinds = ("text", "events", "reply", "replies", "error", "blocked")
+        given = [name for name in kinds if getattr(self, name) is not None]
+        if len(given) > 1 or (self.calls and given and given[0] not in ("text", "events")):
+            raise ValueError(f"an answer is one of {', '.join(given)}, not several" if len(given) > 1 else
+                             f"calls stand beside a text, not beside {given[0]}")  # fmt: skip
+        if not given and not (self.fault or self.finish or self.empty or self.calls):
+            raise ValueError("an answer needs one of text, events, calls, reply, replies, error, blocked, finish, empty, fault")
+        if any(
+            not isinstance(call.get("name"), str) or not isinstance(call.get("args", {}), dict) for call in self.calls or ()
+        ):
+            raise ValueError("a call has a name, and arguments as an object")
         if self.error is not None and not 400 <= self.error.get("code", 0) <= 599:
             raise ValueError("error.code is between 400 and 599")
         faults.parse(self.fault)

@@ -1,18 +1,22 @@
 """From a text to an answer: thinking, stop sequences, the limit on output, as each family treats them."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from pollux.emulator.answers import thought_texts
+from pollux.emulator.grounding import NO_SOURCES, Sources
 from pollux.emulator.limits import OUTPUT_TOKENS_MAX
 from pollux.emulator.models import Model
-from pollux.emulator.tokens import count_prompt, split_text
+from pollux.emulator.tokens import count_part, count_prompt, split_text
 
 THINKING = {"MINIMAL": (0, 1), "LOW": (30, 60), "MEDIUM": (90, 170), "HIGH": (180, 320), "XHIGH": (600, 600)}
 """Thinking tokens by level: the least, and how many more there may be. In the range of short recorded prompts."""
+
+
+Part = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,18 @@ class Draft:
     blocked: str = ""
     """Block reason of the prompt: then nothing is said."""
     empty: bool = False
+    lead: tuple[Part, ...] = ()
+    """Parts before the text: code and its result, traces of Google's own tools."""
+    calls: tuple[Part, ...] = ()
+    """Function calls after the text."""
+    sources: Sources = NO_SOURCES
+    """Where it says that it comes from."""
+    tool_tokens: int = 0
+    """What Google's own tools fed back to the model."""
+    partial_args: bool = False
+    """Whether a stream gives the arguments of calls in pieces."""
+    may_call: bool = False
+    """Whether functions could have been called: then 2.5 signs its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,18 @@ class Answer:
     finish: str
     finish_message: str = ""
     blocked: str = ""
+    lead: tuple[Part, ...] = ()
+    calls: tuple[Part, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """Fields of the finished candidate: grounding, web pages."""
+    tool_tokens: int = 0
+    partial_args: bool = False
+    may_call: bool = False
+
+    @property
+    def output_tokens(self) -> int:
+        """Count what is visible: texts, code, calls."""
+        return sum(self.text_tokens) + sum(map(count_part, self.lead)) + sum(map(count_part, self.calls))
 
 
 def digest_of(request: dict[str, Any], model: Model, seed: int) -> bytes:
@@ -60,13 +88,31 @@ def settle(draft: Draft, request: dict[str, Any], model: Model, digest: bytes) -
     thoughts: tuple[str, ...] = ()
     if config.get("thinkingConfig", {}).get("includeThoughts") and (thinking or draft.thoughts):
         thoughts = draft.thoughts or tuple(thought_texts(request, model, thinking))
-    pieces = _pieces(draft, model, digest)
-    answer = Answer(tuple("".join(p) for p in pieces), thoughts, tuple(map(len, pieces)), thinking, draft.finish,
-                    draft.finish_message)  # fmt: skip
+    pieces = [piece for piece in _pieces(draft, model, digest) if piece]
+    answer = Answer(
+        tuple("".join(piece) for piece in pieces),
+        thoughts,
+        tuple(map(len, pieces)),
+        thinking,
+        draft.finish,
+        draft.finish_message,
+        lead=draft.lead,
+        calls=draft.calls,
+        tool_tokens=draft.tool_tokens,
+        partial_args=draft.partial_args,
+        may_call=draft.may_call,
+    )
     if draft.empty:
-        return replace(answer, texts=(), text_tokens=())
+        return nothing_said(answer)
     answer = _stopped(answer, config.get("stopSequences", []), pieces)
-    return _limited(answer, min(config.get("maxOutputTokens", OUTPUT_TOKENS_MAX), model.output_token_limit), digest)
+    answer = _limited(answer, min(config.get("maxOutputTokens", OUTPUT_TOKENS_MAX), model.output_token_limit), digest)
+    told = draft.sources.metadata("".join(answer.texts)) if answer.texts and answer.finish == "STOP" else {}
+    return replace(answer, metadata=told)
+
+
+def nothing_said(answer: Answer) -> Answer:
+    """Leave only the thinking of an answer."""
+    return replace(answer, texts=(), text_tokens=(), lead=(), calls=(), metadata={})
 
 
 def thinking_tokens(request: dict[str, Any], model: Model, digest: bytes) -> int:
@@ -114,16 +160,38 @@ def _limited(answer: Answer, tokens_max: int, digest: bytes) -> Answer:
     left = tokens_max - answer.thought_tokens
     if left <= 0:
         spent = max(tokens_max - digest[5] % 4, 0)
-        return replace(answer, texts=(), text_tokens=(), thought_tokens=spent, finish="MAX_TOKENS")
-    if sum(answer.text_tokens) <= left:
+        return replace(nothing_said(answer), thought_tokens=spent, finish="MAX_TOKENS")
+    if answer.output_tokens <= left:
         return answer
+    lead = _fitting(answer.lead, left)
+    left -= sum(map(count_part, lead))
     texts, counts = [], []
     for text, count in zip(answer.texts, answer.text_tokens, strict=True):
-        kept = split_text(text)[:left]
+        kept = split_text(text)[:left] if lead == answer.lead else []
         left -= len(kept)
         if kept:
             texts.append("".join(kept))
             counts.append(len(kept))
         if len(kept) < count:
             break
-    return replace(answer, texts=tuple(texts), text_tokens=tuple(counts), finish="MAX_TOKENS")
+    whole = lead == answer.lead and sum(counts) == sum(answer.text_tokens)
+    return replace(
+        answer,
+        texts=tuple(texts),
+        text_tokens=tuple(counts),
+        lead=lead,
+        calls=_fitting(answer.calls, left) if whole else (),
+        metadata={},
+        finish="MAX_TOKENS",
+    )
+
+
+def _fitting(parts: tuple[Part, ...], tokens_max: int) -> tuple[Part, ...]:
+    """Keep the parts that fit as a whole: a cut call is not said."""
+    kept: list[Part] = []
+    for part in parts:
+        tokens_max -= count_part(part)
+        if tokens_max < 0:
+            break
+        kept.append(part)
+    return tuple(kept)

@@ -7,6 +7,8 @@ recorded counts of short English prompts, and is the same everywhere: countToken
 import re
 from typing import Any
 
+import msgspec
+
 from pollux.emulator.limits import TOKEN_TEXT_EXACT_MAX
 
 TOKEN = re.compile(r"\s?[^\W\d_]{1,12}|\s?\d|\s?(?:[^\w\s]|_)|\s+")
@@ -25,14 +27,46 @@ def split_text(text: str) -> list[str]:
     return [match.group() for match in TOKEN.finditer(text)]
 
 
+def count_part(part: dict[str, Any]) -> int:
+    """Count one part: a text by its words, calls, results and traces by the JSON of what they carry, without ids."""
+    if "text" in part:
+        return count_text(part["text"])
+    for kind, fields in COUNTED.items():
+        if kind in part:
+            return sum(_count_value(part[kind].get(name, "")) for name in fields)
+    return 0
+
+
+COUNTED = {
+    "functionCall": ("name", "args"),
+    "functionResponse": ("name", "response"),
+    "executableCode": ("code",),
+    "codeExecutionResult": ("output",),
+    "toolCall": ("args",),
+    "toolResponse": (),
+}
+"""What of a part is counted. A search result is not part of the prompt (recorded: `toolUsePromptTokenCount` is)."""
+
+
 def count_content(content: dict[str, Any]) -> int:
-    """Count one content: its texts, and one token for the turn. Recorded: "Say hi in Portuguese" with a system text is 11."""
-    return 1 + sum(count_text(part.get("text", "")) for part in content.get("parts", []))
+    """Count one content: its parts, and one token for the turn. Recorded: "Say hi in Portuguese" with a system text is 11."""
+    return 1 + sum(count_part(part) for part in content.get("parts", []))
 
 
 def count_prompt(request: dict[str, Any]) -> int:
-    """Count a whole prompt, system instruction included."""
+    """Count a whole prompt: contents, system instruction, declared functions. Google's own tools count nothing (recorded)."""
     contents = list(request.get("contents", []))
     if "systemInstruction" in request:
         contents.append(request["systemInstruction"])
-    return sum(count_content(content) for content in contents)
+    functions = [one for tool in request.get("tools", []) for one in tool.get("functionDeclarations", [])]
+    return sum(count_content(content) for content in contents) + sum(_count_value(one) for one in functions)
+
+
+def _count_value(value: Any) -> int:
+    if value in ("", {}, []):
+        return 0
+    return count_text(value if isinstance(value, str) else JSON_SIGNS.sub(" ", msgspec.json.encode(value).decode()))
+
+
+JSON_SIGNS = re.compile(r'[{}\[\]",:]+')
+"""What JSON adds to a value. Recorded: a small declaration counts some thirty tokens, about its words."""

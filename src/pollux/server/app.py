@@ -23,7 +23,8 @@ from pollux.server.logs import AccessLog
 from pollux.server.memory import open_memory
 from pollux.settings import Settings
 from pollux.upstream.client import GOOGLE, GeminiClient
-from pollux.upstream.http import AiohttpClient, HttpClient, Timeouts
+from pollux.upstream.http import HttpClient, Timeouts
+from pollux.upstream.plain_client import PlainClient
 
 log = logging.getLogger("pollux.server")
 
@@ -209,7 +210,12 @@ def _of_method(handlers: dict[str, H], exchange: Exchange) -> H:
 
 
 def _http_client(settings: Settings) -> HttpClient:
-    return AiohttpClient(
+    client: Callable[..., HttpClient] = PlainClient
+    if settings.upstream_client == "aiohttp":
+        from pollux.upstream.aiohttp_client import AiohttpClient  # late: its import costs some 160 ms
+
+        client = AiohttpClient
+    return client(
         timeouts=Timeouts(
             connect_seconds=settings.connect_seconds,
             first_byte_seconds=settings.first_byte_seconds,

@@ -189,7 +189,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if not cycle.response_started:
             cycle.keep_alive = self._keep_alive and not self._stopping
-        cycle.transport = self.transport
+        cycle.transport = _Joining(self)  # type: ignore[assignment]  # it has the three methods that an answer calls
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -339,6 +339,43 @@ class _LastWords:
     def close(self) -> None:
         if not self._protocol.transport.is_closing():
             self._protocol._leave(b"")  # noqa: SLF001 - the other half of the same thing
+
+
+class _Joining:
+    """The transport of one answer: its head waits for the first piece of its body, so that both go out in one write.
+
+    uvicorn writes them one by one. A head whose body is not there yet goes out when the loop comes round.
+    """
+
+    __slots__ = ("_head", "_is_first", "_protocol")
+
+    def __init__(self, protocol: HttpProtocol) -> None:
+        self._protocol = protocol
+        self._head = b""
+        self._is_first = True
+
+    def write(self, data: bytes) -> None:
+        if self._is_first:
+            self._is_first = False
+            self._head = data
+            self._protocol.loop.call_soon(self._flush)
+        elif self._head:
+            data, self._head = self._head + data, b""
+            self._protocol.transport.write(data)
+        else:
+            self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        self._flush()
+        self._protocol.transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._protocol.transport.write(head)
 
 
 def _head_error(message: str) -> ApiError:

@@ -111,10 +111,11 @@ class AppServer(Server):
         if not grace:
             self._grace_seconds = 0.0
         self.should_exit = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stop.set)
-            if force:
-                self._loop.call_soon_threadsafe(self._force.set)
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended in this moment: the server has stopped
+                self._loop.call_soon_threadsafe(self._stop.set)
+                if force:
+                    self._loop.call_soon_threadsafe(self._force.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the app and listen."""

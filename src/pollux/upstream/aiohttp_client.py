@@ -12,10 +12,9 @@ and sets itself again. A read only notes the time.
 import asyncio
 import functools
 import math
-import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -40,6 +39,8 @@ from pollux.upstream.http import (
     Timeouts,
     TooLarge,
     check,
+    origin_name,
+    os_reason,
 )
 
 if TYPE_CHECKING:
@@ -147,12 +148,12 @@ class AiohttpClient:
             return None
         proxy_url = URL(proxy)
         if proxy_url.scheme not in {"http", "https"} or not proxy_url.raw_host:
-            raise ConnectFailed(_origin(url.raw_host, url.port), "the proxy in the environment is not an http or https URL")
+            raise ConnectFailed(origin_name(url.raw_host, url.port), "the proxy in the environment is not an http or https URL")
         return proxy_url
 
     def _failure(self, error: Exception, url: URL) -> HttpFailed:
         """Say in our words why no answer came."""
-        host = _origin(url.raw_host, url.port)
+        host = origin_name(url.raw_host, url.port)
         match error:
             case aiohttp.ConnectionTimeoutError():
                 timeouts = self._timeouts
@@ -163,13 +164,13 @@ class AiohttpClient:
                 return ConnectFailed(host, f"the proxy refused the tunnel with status {error.status}")
             case aiohttp.ClientConnectorCertificateError():
                 reason = getattr(error.certificate_error, "verify_message", "") or "it does not fit"
-                return ConnectFailed(_origin(error.host, error.port), f"its certificate was not accepted ({reason})")
+                return ConnectFailed(origin_name(error.host, error.port), f"its certificate was not accepted ({reason})")
             case aiohttp.ClientConnectorDNSError():
-                return ConnectFailed(_origin(error.host, error.port), "its name was not found")
+                return ConnectFailed(origin_name(error.host, error.port), "its name was not found")
             case UnicodeError():  # from the look-up: a part of the name is empty or too long
                 return ConnectFailed(host, "its name was not found")
             case aiohttp.ClientConnectorError():
-                return ConnectFailed(_origin(error.host, error.port), _os_reason(error.os_error))
+                return ConnectFailed(origin_name(error.host, error.port), os_reason(error.os_error))
             case aiohttp.ClientOSError() | aiohttp.ServerConnectionError():
                 return ConnectionBroken(0)
             case _:
@@ -260,21 +261,26 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(ssl=ssl_context or True, limit=0, ttl_dns_cache=NAME_SECONDS, **pooling)
         factory: Callable[..., ResponseHandler] = functools.partial(_Connection, timeouts)
         self._factory = functools.partial(factory, loop=self._loop)
+        self._handshake_seconds = timeouts.connect_seconds
 
     async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
-        """Give a connection on which a request can begin."""
+        """Give a connection, from the pool or a new one, with its clock running."""
         started = self._loop.time()
-        while True:
-            try:
-                connection = await super().connect(req, traces, timeout)
-            except ConnectionBroken:
-                break
-            protocol = connection.protocol
-            assert isinstance(protocol, _Connection)
-            if protocol.begin(started):
-                return connection
-            connection.close()
-        raise ConnectFailed(_origin(req.host, req.port), "the proxy closed the connection")
+        try:
+            connection = await super().connect(req, traces, timeout)
+        except ConnectionBroken:
+            failure = ConnectFailed(origin_name(req.host, req.port), "the proxy closed the connection")
+        else:
+            assert isinstance(connection.protocol, _Connection)
+            connection.protocol.begin(started)
+            return connection
+        raise failure
+
+    async def _wrap_create_connection(self, *args: Any, **kwargs: Any) -> tuple[asyncio.Transport, ResponseHandler]:
+        """Dial. A TLS handshake that was given up keeps its buffers in uvloop until the handshake's own limit, a minute."""
+        if kwargs.get("ssl"):
+            kwargs["ssl_handshake_timeout"] = self._handshake_seconds
+        return await super()._wrap_create_connection(*args, **kwargs)
 
 
 class _Connection(ResponseHandler):
@@ -292,17 +298,14 @@ class _Connection(ResponseHandler):
         self._clock: asyncio.TimerHandle | None = None
         self._clock_at = math.inf
 
-    def begin(self, started: float) -> bool:
-        """Begin an exchange whose time counts from `started`; False when this connection of the pool is not usable any more."""
+    def begin(self, started: float) -> None:
+        """Begin an exchange whose total time counts from `started`."""
         self._reused = self._state == "idle"
-        if self._reused and self.should_close:
-            return False
         self._state = "sending"
         self.received_bytes = 0
         self._began = self._moved = now = self._loop.time()
         self._deadline = started + self._timeouts.total_seconds
         self._set_clock(min(self._deadline, now + self._shortest_seconds()))
-        return True
 
     # What aiohttp and the loop tell us.
 
@@ -451,18 +454,3 @@ class _Body(Payload):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Give it as text."""
         return self._value.decode(encoding, errors)
-
-
-def _origin(host: str | None, port: int | None) -> str:
-    return f"[{host}]:{port}" if host and ":" in host else f"{host}:{port}"
-
-
-def _os_reason(error: OSError) -> str:
-    """Say in a few words what the system or TLS said."""
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({(error.reason or 'closed by the peer').replace('_', ' ').lower()})"
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
-    if isinstance(error, ConnectionError):
-        return "the connection was closed while it was set up"
-    return os.strerror(error.errno).lower() if error.errno else "it cannot be reached"

@@ -15,6 +15,9 @@ cancelled, failed) it is cut at once, so that the peer stops working for nobody.
 
 import os
 import re
+import socket
+import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -189,6 +192,34 @@ def check(request: HttpRequest) -> None:
     for name, value in request.headers.items():
         if not (value.isascii() and value.isprintable() and name.isascii() and name.isprintable()):
             raise ValueError(f"The header {name!a} holds a line break or something else that is not printable ASCII.")
+
+
+def origin_name(host: str | None, port: int | None) -> str:
+    """Name an origin in an error."""
+    return f"[{host}]:{port}" if host and ":" in host else f"{host}:{port}"
+
+
+def os_reason(error: Exception) -> str:
+    """Say in a few words what the system or TLS said."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate was not accepted ({error.verify_message or 'it does not fit'})"
+        case ssl.SSLError():
+            return f"TLS failed ({(error.reason or 'closed by the peer').replace('_', ' ').lower()})"
+        case socket.gaierror() | UnicodeError():
+            return "its name was not found"
+        case ConnectionRefusedError():
+            return "the connection was refused"
+        case ConnectionError():
+            return "the connection was closed while it was set up"
+        case OSError() if error.errno:
+            return os.strerror(error.errno).lower()
+    return "it cannot be reached"
+
+
+def basic_credentials(user: str, password: str) -> str:
+    """Write a user name and a password as Basic credentials."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
 # Printable ASCII without spaces; the authority, up to the first of "/?#", without "@".
