@@ -53,6 +53,8 @@ def read(body: bytes, decoder: "msgspec.json.Decoder[T]", *, nesting_max: int) -
         _too_deep(nesting_max)
     if b"\\u0000" in body:
         _refuse_nul(decoded)
+    if body.count(b"[") + body.count(b"{") > nesting_max:
+        _refuse_depth(decoded, nesting_max)
     return decoded
 
 
@@ -65,6 +67,17 @@ def depth_within(value: Any, levels: int) -> bool:
     if isinstance(value, list):
         return all(depth_within(inner, levels - 1) for inner in value)
     return True
+
+
+def _refuse_depth(decoded: Any, nesting_max: int) -> None:
+    """Refuse plain JSON that is nested too deeply; shapes bound what is in them. A field is one level deep already."""
+    for name in decoded.__struct_fields__:
+        value = getattr(decoded, name)
+        plain = isinstance(value, dict) or (isinstance(value, list) and not (value and isinstance(value[0], msgspec.Struct)))
+        if plain and not depth_within(value, nesting_max - 1):
+            raise InvalidRequest(
+                f"{name} is nested too deeply; {nesting_max} levels are allowed.", param=name, code="nesting_too_deep"
+            )
 
 
 def _second_pass(body: bytes, decoder: "msgspec.json.Decoder[T]", error: Exception, nesting_max: int) -> T:
@@ -144,7 +157,7 @@ def _refuse_nul(decoded: Any) -> None:
     encoded = msgspec.json.encode(decoded)
     if b"\\u0000" not in encoded.replace(b"\\\\", b""):
         return
-    path = _path_of(msgspec.to_builtins(decoded), _holds_nul) if len(encoded) <= PLACE_BYTES_MAX else None
+    path = _path_of(msgspec.json.decode(encoded), _holds_nul) if len(encoded) <= PLACE_BYTES_MAX else None
     raise InvalidRequest(f"{path or 'The body'} holds the character NUL (\\u0000), which is not text.", param=path)
 
 

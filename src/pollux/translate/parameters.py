@@ -8,9 +8,14 @@ with the value that means nothing (`neutral`).
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from pollux.errors import InvalidRequest, Unsupported
 from pollux.translate.notes import Note
-from pollux.wire.openai.chat import ChatCompletionRequest
+from pollux.wire.openai.chat import NULL, ChatCompletionRequest
+
+NEUTRAL_BYTES_MAX = 64
+"""Longest JSON of a value that means nothing; the rows' are shorter."""
 
 LATER = "This version of Pollux does not do that yet."
 
@@ -85,6 +90,10 @@ def check(request: ChatCompletionRequest, notes: list[Note]) -> None:
     """Refuse what the rows refuse, and note what they ignore. Raises Unsupported, which names the parameter."""
     for row in _UNMAPPED:
         value = getattr(request, row.name)
+        if value is None or value is NULL:
+            continue
+        if isinstance(value, msgspec.Raw):
+            value = _small(value)
         if value is None or value in row.neutral:
             continue
         if row.fate == "refused":
@@ -92,6 +101,12 @@ def check(request: ChatCompletionRequest, notes: list[Note]) -> None:
                 in_range("n", value, 1, 8)
             raise Unsupported(f"{row.name} is not supported: {row.why}", param=row.name)
         notes.append(Note(row.name, "ignored", row.why))
+
+
+def _small(raw: msgspec.Raw) -> Any:
+    """Decode an ignored value that may be neutral; a larger one is not, whatever it is."""
+    text = memoryview(raw)
+    return msgspec.json.decode(raw) if len(text) <= NEUTRAL_BYTES_MAX else raw
 
 
 def in_range(name: str, value: float | None, low: float, high: float) -> None:

@@ -12,6 +12,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 Json = dict[str, Any]
+
+NULL = msgspec.Raw(b"null")
+"""An ignored parameter that is not given. What nobody reads is not decoded: a caller may send 100 MB of it."""
+
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
 
@@ -89,7 +93,7 @@ class ChatCompletionRequest(Struct, gc=False):
     n: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    logit_bias: Any = None
+    logit_bias: msgspec.Raw = NULL
     logprobs: bool | None = None
     top_logprobs: int | None = None
     response_format: Any = None
@@ -100,20 +104,20 @@ class ChatCompletionRequest(Struct, gc=False):
     function_call: Any = None
     modalities: Any = None
     audio: Any = None
-    prediction: Any = None
-    verbosity: Any = None
+    prediction: msgspec.Raw = NULL
+    verbosity: msgspec.Raw = NULL
     web_search_options: Any = None
     extra_body: Any = None
     google: Any = None
-    moderation: Any = None
-    service_tier: Any = None
-    store: Any = None
-    metadata: Any = None
-    user: Any = None
-    safety_identifier: Any = None
-    prompt_cache_key: Any = None
-    prompt_cache_options: Any = None
-    prompt_cache_retention: Any = None
+    moderation: msgspec.Raw = NULL
+    service_tier: msgspec.Raw = NULL
+    store: msgspec.Raw = NULL
+    metadata: msgspec.Raw = NULL
+    user: msgspec.Raw = NULL
+    safety_identifier: msgspec.Raw = NULL
+    prompt_cache_key: msgspec.Raw = NULL
+    prompt_cache_options: msgspec.Raw = NULL
+    prompt_cache_retention: msgspec.Raw = NULL
 
 
 class PromptTokensDetails(Struct, gc=False):
