@@ -218,6 +218,7 @@ class Telling:
         "_thoughts",
         "_thoughts_form",
         "_token",
+        "_told",
         "_toolbox",
     )
 
@@ -228,6 +229,8 @@ class Telling:
         self._thoughts_form = thoughts
         self._texts: list[str] = []
         self._thoughts: list[str] = []
+        # In Google's form: each piece of the content, and what of it is the answer's text.
+        self._told: list[tuple[str, str]] = []
         self._calls: list[_Call] = []
         self._extra: dict[str, Any] = {}
         self._in_thought = False
@@ -278,7 +281,7 @@ class Telling:
         """Give the whole message."""
         content: str | None = self.text
         if self._thoughts and self._thoughts_form == "google":
-            content = f"{THOUGHT_OPEN}{''.join(self._thoughts)}{THOUGHT_CLOSE}{content}"
+            content = "".join([told for told, _ in self._told]) + (THOUGHT_CLOSE if self._in_thought else "")
         elif not self._texts and (self._refusal is not None or self._calls):
             content = None
         message = wire.AnswerMessage(
@@ -314,19 +317,22 @@ class Telling:
 
     def _add_text(self, text: str) -> wire.Delta:
         self._texts.append(text)
-        if self._in_thought:
-            self._in_thought = False
-            text = THOUGHT_CLOSE + text
-        return wire.Delta(content=text)
+        if self._thoughts_form == "reasoning_content":
+            return wire.Delta(content=text)
+        told = THOUGHT_CLOSE + text if self._in_thought else text
+        self._in_thought = False
+        self._told.append((told, text))
+        return wire.Delta(content=told)
 
     def _add_thought(self, text: str) -> wire.Delta:
-        first = not self._thoughts
         self._thoughts.append(text)
         if self._thoughts_form == "reasoning_content":
             return wire.Delta(reasoning_content=text)
+        told = text if self._in_thought else THOUGHT_OPEN + text
         self._in_thought = True
+        self._told.append((told, ""))
         self._extra["thought"] = True
-        return wire.Delta(content=THOUGHT_OPEN + text if first else text, extra_content={"google": {"thought": True}})
+        return wire.Delta(content=told, extra_content={"google": {"thought": True}})
 
     def _start_call(self, event: CallStart) -> wire.Delta | None:
         toolbox = self._toolbox
@@ -394,6 +400,7 @@ class Telling:
     def _closing_thought(self, delta: wire.Delta) -> wire.Delta:
         if self._in_thought:
             self._in_thought = False
+            self._told.append((THOUGHT_CLOSE, ""))
             delta.content = THOUGHT_CLOSE
         return delta
 
@@ -403,11 +410,21 @@ class Telling:
             return []
         found = annotations([self.text], grounding, citations)
         if self._thoughts and self._thoughts_form == "google":
-            shift = len(THOUGHT_OPEN) + len("".join(self._thoughts)) + len(THOUGHT_CLOSE)
             for one in found:
-                one["url_citation"]["start_index"] += shift
-                one["url_citation"]["end_index"] += shift
+                cited = one["url_citation"]
+                start, end = cited["start_index"], cited["end_index"]
+                cited["start_index"], cited["end_index"] = self._place(start), self._place(end - 1) + 1
         return found
+
+    def _place(self, character: int) -> int:
+        """Say where a character of the answer's text stands in the content, among the thoughts."""
+        place = 0
+        for told, text in self._told:
+            if character < len(text):
+                return place + len(told) - len(text) + character
+            character -= len(text)
+            place += len(told)
+        return place
 
     def _extra_content(self) -> dict[str, Any] | UnsetType:
         """What OpenAI's form has no place for, under `google`."""

@@ -59,6 +59,8 @@ def _span(segment: Json, texts: list[str], content: str) -> tuple[int, int] | No
     if not isinstance(start, int) or not isinstance(end, int) or end <= start:
         return None
     part = segment.get("partIndex") or 0
+    if part and said is None and part not in range(len(texts)):
+        return None  # the offsets count in a part that is not known, and nothing can be checked
     before = "".join(texts[:part]) if isinstance(part, int) and 0 < part < len(texts) else ""
     for base in dict.fromkeys((before, "")):
         span = _characters(content[len(base) :].encode(), start, end)

@@ -33,8 +33,13 @@ quality."""
 THOUGHT_OPEN, THOUGHT_CLOSE = "<thought>", "</thought>"
 """The tags around a thought summary in Google's form of the answer."""
 
+_THOUGHT = re.compile(f"{THOUGHT_OPEN}.*?{THOUGHT_CLOSE}", re.DOTALL)
+
 TURN_BYTES_MAX = 262_144
 """Largest turn that is remembered; signatures have some thousand bytes, the traces of a search some ten thousand."""
+
+INTEGERS_EXACT_BELOW = 2**53
+"""Up to here every integer is a floating point number too."""
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -52,12 +57,12 @@ decode_turn = msgspec.json.Decoder(Turn).decode
 
 def call_key(token: str, candidate: int) -> str:
     """Give the call key of a candidate; `token` is 24 random hexadecimal digits."""
-    return token + _DIGITS[candidate]
+    return token + _DIGITS[candidate % 36]
 
 
 def call_id(token: str, candidate: int, index: int) -> str:
     """Give the id of a tool call."""
-    return f"call_{token}{_DIGITS[candidate]}{_DIGITS[index // 36 % 36]}{_DIGITS[index % 36]}"
+    return f"call_{call_key(token, candidate)}{_DIGITS[index // 36 % 36]}{_DIGITS[index % 36]}"
 
 
 class Trail:
@@ -118,10 +123,8 @@ def _text(message: Message, role: str) -> str:
 
 
 def without_thought(text: str) -> str:
-    """Take a thought summary in Google's form off an answer that comes back."""
-    if not text.startswith(THOUGHT_OPEN) or THOUGHT_CLOSE not in text:
-        return text
-    return text[text.index(THOUGHT_CLOSE) + len(THOUGHT_CLOSE) :]
+    """Take thought summaries in Google's form off an answer that comes back; it begins with one, or it has none."""
+    return _THOUGHT.sub("", text) if text.startswith(THOUGHT_OPEN) else text
 
 
 def _calls(message: Message) -> list[tuple[str, str]]:
@@ -143,9 +146,18 @@ def _first_id(message: Message) -> str:
 def _canonical(arguments: str) -> str:
     """Spell JSON in one way, since clients parse and write arguments anew."""
     try:
-        return msgspec.json.encode(msgspec.json.decode(arguments), order="sorted").decode()
-    except msgspec.DecodeError:
+        return msgspec.json.encode(_arguments.decode(arguments), order="sorted").decode()
+    except (msgspec.DecodeError, RecursionError, OverflowError):
         return arguments
+
+
+def _number(text: str) -> float:
+    """Read 1.0 as 1, as JavaScript writes it."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < INTEGERS_EXACT_BELOW else number
+
+
+_arguments = msgspec.json.Decoder(float_hook=_number)
 
 
 def turn_of(

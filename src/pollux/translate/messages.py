@@ -6,6 +6,7 @@ all. So each call looks for its result by id (by order where ids are empty, by n
 result gets one that says so; a result without a call becomes a text of the user. Both are noted.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -150,7 +151,7 @@ class _Building:
             parts = [_with_call_id(part, ids) for part in turn.parts if part.unnamed is None]
         else:
             signature = google.get("thought_signature")
-            if isinstance(signature, str) and parts:
+            if isinstance(signature, str) and parts and message.function_call is None:  # else it is the call's
                 parts[-1] = msgspec.structs.replace(parts[-1], thought_signature=signature)
             parts += [Part(function_call=call, thought_signature=own) for call, own in calls]
         if not parts:
@@ -219,7 +220,9 @@ class _Building:
             sent = msgspec.convert(google["parts"], list[Part])
         except msgspec.ValidationError:
             return None
-        turn = Turn(self._profile.family, [part for part in sent if part != _EMPTY])
+        if any(part.file_data is not None or part.function_response is not None for part in sent):
+            return None  # a model says no such thing, and a file may be another owner's
+        turn = Turn(self._profile.family, [part for part in sent if _has_data(part)])
         return turn_of(("sent",), {"sent": turn}, self._profile.family, text, calls)
 
     def _responses(self, i: int, calls: list[FunctionCall], path: str) -> list[Part]:
@@ -257,6 +260,9 @@ class _Building:
             self.turns.append(Content(role=role, parts=parts))
 
 
+_NOWHERE: list[int] = []
+
+
 class _Results:
     """The tool results of a conversation, each to be taken once, by the call that it answers."""
 
@@ -266,7 +272,12 @@ class _Results:
         self._by_id: dict[str, deque[int]] = {}
         self._by_name: dict[str, deque[int]] = {}
         self._nameless: deque[int] = deque()
+        self._called_at: dict[
+            str, list[int]
+        ] = {}  # for each id where it is called: a later call of the same id has later results
         for k, message in enumerate(messages):
+            for call in message.tool_calls or ():
+                self._called_at.setdefault(call.id or "", []).append(k)
             if message.role == "tool" and message.tool_call_id:
                 self._by_id.setdefault(message.tool_call_id, deque()).append(k)
             elif message.role == "function" and message.name:
@@ -280,11 +291,20 @@ class _Results:
         if waiting is None and not call_id:
             waiting = next((ks for known, ks in self._by_name.items() if native_name(known) == name), None) or self._nameless
         while waiting:
-            k = waiting.popleft()
+            k = waiting[0]
+            if k > after and self._is_called_between(after, k, call_id or ""):
+                return None
+            waiting.popleft()
             if k > after:
                 self._taken.add(k)
                 return k, self._messages[k]
         return None
+
+    def _is_called_between(self, after: int, before: int, call_id: str) -> bool:
+        """Say whether a later message calls by the same id."""
+        called_at = self._called_at.get(call_id, _NOWHERE)
+        later = bisect_right(called_at, after)
+        return later < len(called_at) and called_at[later] < before
 
     def taken(self, k: int) -> bool:
         """Say whether a result was taken."""
@@ -292,6 +312,11 @@ class _Results:
 
 
 _EMPTY = Part()
+
+
+def _has_data(part: Part) -> bool:
+    """Say whether a part that was sent back is of a kind that we know."""
+    return msgspec.structs.replace(part, thought=None, thought_signature=None) != _EMPTY
 
 
 def _response(message: Message, path: str) -> tuple[dict[str, Any], list[Part]]:

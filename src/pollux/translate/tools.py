@@ -140,6 +140,9 @@ class _Box:
                 self._custom(_object(tool.get("custom"), f"{path}.custom"), f"{path}.custom")
             case str(kind) if kind in GOOGLE_TOOLS:
                 self._server_side(GOOGLE_TOOLS[kind], tool.get(kind) or {}, path)
+                for key in tool:
+                    if key not in {"type", kind}:
+                        self._notes.append(Note(f"{path}.{key}", "ignored", f"settings of {kind} stand under {path}.{kind}"))
             case None if len(tool) == 1:
                 self.google(tool, path)
             case kind:
@@ -222,10 +225,13 @@ class _Box:
     def config(self, choice: FunctionCallingConfig | None) -> ToolConfig | None:
         """Give the native tool configuration."""
         mixed = bool(self._declarations and self._google)
+        if choice is not None and not self._declarations:
+            self._notes.append(Note("tool_choice", "ignored", "the native API cannot choose among Google's own tools"))
+            return None
         if choice is None and not mixed:
             return None
         return ToolConfig(
-            function_calling_config=choice if self._declarations else None,
+            function_calling_config=choice,
             include_server_side_tool_invocations=True if mixed else None,
         )
 
@@ -250,6 +256,8 @@ def _choice(request: ChatCompletionRequest, strict: bool, names: set[str]) -> Fu
             return _only("ANY", [name], names, param)
         case {"type": "allowed_tools", "allowed_tools": {"mode": "auto" | "required" as mode, "tools": list(tools)}}:
             allowed = [allowed_name for tool in tools if (allowed_name := _allowed_name(tool)) is not None]
+            if not allowed:
+                raise InvalidRequest(f"{param}.allowed_tools.tools names no function.", param=f"{param}.allowed_tools.tools")
             return _only("ANY" if mode == "required" else "VALIDATED", allowed, names, f"{param}.allowed_tools.tools")
         case other:
             raise InvalidRequest(
