@@ -27,9 +27,9 @@ def test_a_pair_says_what_it_shows(name: str) -> None:
     """about.md has a sentence, where it is written, and where the case comes from."""
     text = (CASES[name].folder / "about.md").read_text("utf-8")
 
-    assert re.fullmatch(r"[A-Z`][^\n]+\.\n\nSource: [^\n]+\.\nOrigin: [^\n]+\.\n((Model|Usage|Drops): [^\n]+\n)*", text), (
-        "a sentence, an empty line, Source:, Origin:, then Model:, Usage: or Drops:"
-    )
+    assert re.fullmatch(
+        r"[A-Z`][^\n]+\.\n\nSource: [^\n]+\.\nOrigin: [^\n]+\.\n((Model|Usage|Thoughts|Drops): [^\n]+\n)*", text
+    ), "a sentence, an empty line, Source:, Origin:, then Model:, Usage:, Thoughts: or Drops:"
 
 
 @pytest.mark.parametrize("name", STREAMS, ids=str)

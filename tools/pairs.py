@@ -26,8 +26,8 @@ def main() -> None:
 
 
 def _order(file: Path) -> tuple[bool, str]:
-    """Put the given side first: OpenAI's of a request, Gemini's of everything else."""
-    given = "openai" if file.parent.parent.name == "requests" else "gemini"
+    """Put the given sides first: OpenAI's of a request and what is remembered, else Gemini's and what was asked for."""
+    given = ("openai", "remembered") if file.parent.parent.name == "requests" else ("gemini", "request")
     return not file.name.startswith(given), file.name
 
 

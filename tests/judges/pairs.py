@@ -1,7 +1,7 @@
 """The golden pairs of `tests/pairs`: how they are read, and how the computed side of each is computed.
 
 A case is a folder. One side is given, the other is what our code makes of it; `about.md` says in a sentence what the case
-shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model:`, `Usage:`, `Drops:`).
+shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model:`, `Usage:`, `Thoughts:`, `Drops:`).
 
 | folder        | given        | computed                                                     |
 |---------------|--------------|--------------------------------------------------------------|
@@ -12,6 +12,10 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 | models        | gemini.json  | openai.json                                                  |
 
 The `model` of a native request travels in the path; gemini.json names it as the native message does.
+
+Two more sides may be given. A request's remembered.json holds the turns that the server remembers: for which `message`, found
+`by` its call or its trail, and the `turn`. A reply's or stream's request.json holds what the caller asked for, since the tools
+of a request decide how calls are told.
 """
 
 import re
@@ -30,11 +34,10 @@ from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.store.turns import SqliteTurnStore
 from pollux.translate import chat, failures, models
-from pollux.translate.profiles import profile
-from pollux.translate.reader import ReplyReader
-from pollux.translate.tools import NO_TOOLS
+from pollux.translate.memory import Trail, Turn
+from pollux.translate.profiles import Profile, profile
 from pollux.upstream.client import ContentStream
-from pollux.wire.gemini.generate import GenerateContentRequest, decode_reply, second_look
+from pollux.wire.gemini.generate import decode_reply, second_look
 from pollux.wire.gemini.models import decode_models
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.models import ModelList
@@ -110,27 +113,58 @@ async def _request(case: Case) -> Computed:
         request = bodies.read(case.given("openai.json"), decoder, nesting_max=100)
         model = models.bare_id(request.model)
         family = profile(model)
-        plan = chat.to_gemini(request, family, chat.trail(request, family))
+        trail = chat.trail(request, family)
+        plan = chat.to_gemini(request, family, trail, _remembered(case, trail))
     except ApiError as error:
         return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
     sent = {"model": f"models/{model}"} | msgspec.to_builtins(plan.native)
     return {"gemini.json": page(sent)} | ({"notes.json": page(plan.notes)} if plan.notes else {})
 
 
+def _remembered(case: Case, trail: Trail | None) -> dict[str, Turn]:
+    """Give the turns of remembered.json under the keys by which a store would find them."""
+    if not (case.folder / "remembered.json").exists():
+        return {}
+    assert trail is not None
+    return {
+        trail.keys[entry["message"]][0 if entry["by"] == "call" else -1]: msgspec.convert(entry["turn"], Turn)
+        for entry in msgspec.json.decode(case.given("remembered.json"))
+    }
+
+
+def _plan(case: Case) -> chat.Plan:
+    """Give the plan of the request to which a reply or stream is the answer."""
+    asked: dict[str, Any] = {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+    if (case.folder / "request.json").exists():
+        asked |= msgspec.json.decode(case.given("request.json"))
+    return chat.to_gemini(msgspec.convert(asked, ChatCompletionRequest), Profile("any", mixes_tools=True))
+
+
+def _telling(case: Case, plan: chat.Plan) -> chat.ChatTelling:
+    return chat.ChatTelling(
+        STAMP,
+        case.about("Model", DEFAULT_MODEL),
+        usage=msgspec.convert(case.about("Usage", "none"), chat.UsageMode),
+        toolbox=plan.toolbox,
+        thoughts=msgspec.convert(case.about("Thoughts", "reasoning_content"), chat.ThoughtsForm),
+    )
+
+
 async def _reply(case: Case) -> Computed:
     body = case.given("gemini.json")
     reply = decode_reply(body)
     assert second_look(body, reply) == case.about("Drops").split()
-    reader = ReplyReader()
-    telling = chat.ChatTelling(STAMP, case.about("Model", DEFAULT_MODEL))
+    plan = _plan(case)
+    reader = Asking(plan).reader()
+    telling = _telling(case, plan)
     for event in [*reader.feed(reply), *reader.close()]:
         telling.feed(event)
     return {"openai.json": page(telling.completion())}
 
 
 async def _stream(case: Case) -> Computed:
-    mode = msgspec.convert(case.about("Usage", "none"), chat.UsageMode)
-    telling = chat.ChatTelling(STAMP, case.about("Model", DEFAULT_MODEL), usage=mode)
+    plan = _plan(case)
+    telling = _telling(case, plan)
     events = [msgspec.json.decode(line) for line in case.given("gemini.jsonl").splitlines()]
     stream = playing.FakeStream(playing.as_stream(events, case.name))
 
@@ -139,7 +173,6 @@ async def _stream(case: Case) -> Computed:
 
     exchange, sent = _exchange()
     commitment = streaming.Commitment(exchange, commit_seconds=60, keep_alive_seconds=60)
-    plan = chat.Plan(GenerateContentRequest(contents=[]), [], NO_TOOLS, None)
     memory = Memory(SqliteTurnStore(None, days=1, bytes_max=1_000_000))
     keeper = Keeper(memory, "owner", "family", STAMP.token, plan.trail)
     await streaming.relay(exchange, Asking(plan), open_stream, telling, keeper, commitment)

@@ -27,7 +27,25 @@ INVENTED = {
 }
 """Pairs whose native side Google's document does not know, on purpose: what may come one day, and errors inside streams."""
 
+GOOGLE_S_TOOL = (
+    "OpenAI's document knows functions and custom tools; Google's own are given as OpenAI's Responses API gives its own"
+)
+A_PICTURE = "OpenAI takes only texts in a tool's result; agents with eyes send images there"
+
 ODD_REQUESTS = {
+    "chat/requests/google_tools_alone_on_2_5": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_beside_functions": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_by_openai_s_names": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_by_type": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_by_web_search_preview": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_computer_use": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_with_a_forced_choice": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_with_settings": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_with_settings_beside": GOOGLE_S_TOOL,
+    "chat/requests/google_tools_without_a_type": GOOGLE_S_TOOL,
+    "chat/requests/result_image": A_PICTURE,
+    "chat/requests/result_image_on_2_5": A_PICTURE,
+    "chat/requests/result_without_ids": "OpenAI requires ids; Google's layer gave none until 2025, and clients stored that",
     "chat/requests/nulls": "null where OpenAI's document has no null; the server takes it as absence",
     "chat/requests/role_model": "a role of Google's samples",
     "chat/requests/stop_as_an_empty_list": "OpenAI wants one sequence at least",
