@@ -60,7 +60,7 @@ def run_script(
 ) -> subprocess.CompletedProcess[str]:
     """Run an ES module, given as a file (Path) or as source text (str), and return its exit code, stdout and stderr.
 
-    `openai`, `@google/genai` and `zod` can be imported; files beside the script cannot, because it runs as a copy in a folder
+    The packages of package.json can be imported; files beside the script cannot, because it runs as a copy in a folder
     of its own, which is also the working directory unless `cwd` is given. The environment is PASSED_ON and `env`, nothing
     else. A failing script is no exception: look at `returncode`. Raises subprocess.TimeoutExpired after `timeout_seconds`
     (the process is then gone) and NodeToolsError when Node is not ready.

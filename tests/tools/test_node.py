@@ -26,7 +26,7 @@ def test_a_script_imports_the_pinned_clients() -> None:
         import { GoogleGenAI } from "@google/genai";
         import { z } from "zod";
         const versions = {};
-        for (const name of ["openai", "@google/genai", "zod"])
+        for (const name of ["@ai-sdk/openai-compatible", "@google/genai", "ai", "openai", "zod"])
           versions[name] = JSON.parse(readFileSync(`node_modules/${name}/package.json`)).version;
         const schema = zodResponseFormat(z.object({ name: z.string() }), "event").json_schema.schema;
         console.log(JSON.stringify({ versions, kinds: [typeof OpenAI, typeof GoogleGenAI, schema.type] }));
