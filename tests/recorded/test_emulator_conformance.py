@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from pollux.emulator import Emulator
+from pollux.emulator.signatures import DUMMIES
 from tests.emulator.in_process import Reply, call
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -57,6 +58,11 @@ OTHER_WORDS = {
 OTHER_ENDING = {
     "pydantic-ai--test_google_model_max_tokens--0--e92838.json": "the model did not think about this prompt, the emulator does",
     "pydantic-ai--test_google_model_safety_settings--0--05052c.json": "the model refused the joke; the emulator judges nothing",
+    **{
+        f"lingua--snapshots_webSearchToolAdvancedParam_google--followup-response{name}.json": "the model searched no more"
+        for name in ("--bf6ccf", "-streaming--4e79bb")
+    },
+    "pydantic-ai--test_auto_output_mode_with_builtin_tools_falls_back--0--dee1cc.json": "a search without sources",
 }
 
 EXTRA = {
@@ -66,8 +72,35 @@ EXTRA = {
     ".modelStatus.retirementTime": "as above",
     ".candidates[].content.parts[].thought": "asked-for summaries always come from the emulator; models may have none",
     ".usageMetadata.thoughtsTokenCount": "the emulator thinks about every prompt; models may not",
+    ".candidates[].content.parts[].functionCall.id": "of every call of Gemini 3 since April 2026",
+    ".candidates[].content.parts[].thoughtSignature": "six texts of Gemini 3 were not signed",
+    ".candidates[].finishMessage": "three answers with calls had none",
+    ".candidates[].index": "one answer had none",
+    ".candidates[].groundingMetadata.groundingSupports[].segment.startIndex": "some answers have one sentence only",
 }
-"""Keys that an emulated answer may have and a recorded one had not. The other way round there is none."""
+"""Keys that an emulated answer may have and a recorded one had not."""
+
+CUSTOM = ".candidates[].groundingMetadata.groundingChunks[].retrievedContext.customMetadata"
+
+MISSING = {
+    ".candidates[].content.parts[].thought": "2.5 Pro twice ran code while it thought",
+    CUSTOM: "of stored files, which are not imitated",
+    CUSTOM + "[].key": "as above",
+    CUSTOM + "[].stringValue": "as above",
+    ".usageMetadata.cachedContentTokenCount": "the emulator has no cache",
+    ".usageMetadata.cacheTokensDetails": "as above",
+    ".usageMetadata.cacheTokensDetails[].modality": "as above",
+    ".usageMetadata.cacheTokensDetails[].tokenCount": "as above",
+}
+"""The other way round."""
+
+OTHER_STREAM_END = {
+    "fantasy--multi_tool_streaming--0--b27b0f.json": "2.5 Pro sent its two calls in two events",
+    "fantasy--thinking-streaming-gemini-2.5-pro--0--d19813.json": "no finishMessage",
+    "pydantic-ai--test_google_model_web_fetch_tool_stream--0--a2a219.json": "one sentence, so no startIndex",
+    "pydantic-ai--test_google_streaming_tool_call_thought_signature--1--e62c0e.json": "not signed",
+}
+"""Streams that end in another way; each was seen once."""
 
 
 class Exchange(msgspec.Struct):
@@ -102,11 +135,40 @@ def exchanges() -> list[Exchange]:
 
 async def played(exchange: Exchange) -> Reply:
     alt = "?alt=sse" if exchange.streamed else ""
-    return await call(Emulator(), f"/v1beta/models/{exchange.model}:{exchange.method}{alt}", exchange.request)
+    return await call(Emulator(), f"/v1beta/models/{exchange.model}:{exchange.method}{alt}", with_dummies(exchange.request))
+
+
+def with_dummies(value: Any) -> Any:
+    """Put the documented dummy where the recording has a signature: the emulator knows only its own."""
+    if isinstance(value, dict):
+        return {
+            name: DUMMIES[0] if name in ("thoughtSignature", "thought_signature") else with_dummies(item)
+            for name, item in value.items()
+        }
+    return [with_dummies(item) for item in value] if isinstance(value, list) else value
+
+
+def part_kinds(events: list[Any]) -> set[str]:
+    """Which kinds of parts an answer has: texts, calls, code, traces; thoughts come or not by the model's mood."""
+    kinds = set()
+    for event in events:
+        for part in event["candidates"][0].get("content", {}).get("parts", []):
+            if not part.get("thought"):
+                kinds |= part.keys() - {"thoughtSignature", "thought"}
+    return kinds
+
+
+def is_alike(exchange: Exchange, reply: Reply) -> bool:
+    """Tell whether both answered with the same kinds of parts: a model may call where the emulator's rule does not."""
+    if reply.status != 200 or exchange.method == "countTokens":
+        return reply.status == 200
+    return part_kinds(exchange.events) == part_kinds(reply.events if exchange.streamed else [reply.json])
 
 
 def keys(value: Any, path: str = "") -> set[str]:
-    """All paths of keys, with list positions left out."""
+    """All paths of keys, with list positions left out; what functions take and tools answer is not looked into."""
+    if path.endswith((".args", ".response")):
+        return set()
     if isinstance(value, dict):
         return set().union(*({f"{path}.{name}"} | keys(item, f"{path}.{name}") for name, item in value.items()))
     if isinstance(value, list):
@@ -120,7 +182,7 @@ def is_gone(exchange: Exchange) -> bool:
 
 async def test_every_recorded_answer_is_given_or_refused_with_a_known_reason() -> None:
     """200 stays 200, unless the model is gone (404) or the emulator says that it does not imitate something yet (501)."""
-    answered, not_yet, gone, wrong = 0, 0, 0, []
+    answered, alike, not_yet, gone, wrong = 0, 0, 0, 0, []
     for exchange in exchanges():
         if exchange.status != 200:
             continue
@@ -131,11 +193,13 @@ async def test_every_recorded_answer_is_given_or_refused_with_a_known_reason() -
             not_yet += 1
         elif reply.status == 200:
             answered += 1
+            alike += is_alike(exchange, reply)
         else:
             wrong.append((exchange.file, reply.status, reply.body[:200]))
 
     assert wrong == []
-    assert (answered, not_yet, gone) == (82, 340, 85)
+    assert (answered, not_yet, gone) == (312, 110, 85)
+    assert alike == 260
 
 
 async def test_recorded_refusals_are_repeated_word_for_word() -> None:
@@ -195,7 +259,7 @@ async def test_emulated_answers_have_the_keys_of_recorded_ones() -> None:
         if exchange.status != 200 or is_gone(exchange) or exchange.file in OTHER_ENDING:
             continue
         reply = await played(exchange)
-        if reply.status != 200:
+        if not is_alike(exchange, reply):
             continue
         ours = keys(reply.events if exchange.streamed else [reply.json])
         theirs = keys(exchange.events)
@@ -203,7 +267,7 @@ async def test_emulated_answers_have_the_keys_of_recorded_ones() -> None:
         missing |= dict.fromkeys(theirs - ours, exchange.file)
 
     assert {key: extra[key] for key in extra if key.removeprefix("[]") not in EXTRA} == {}
-    assert missing == {}
+    assert {key.removeprefix("[]") for key in missing} == set(MISSING)
     assert {key.removeprefix("[]") for key in extra} == set(EXTRA)
 
 
@@ -214,13 +278,13 @@ async def test_streams_end_as_recorded() -> None:
         if exchange.status != 200 or not exchange.streamed or is_gone(exchange) or exchange.file in OTHER_ENDING:
             continue
         reply = await played(exchange)
-        if reply.status != 200 or len(exchange.events) < 2:
+        if not is_alike(exchange, reply) or len(exchange.events) < 2:
             continue
         theirs, ours = exchange.events[-1]["candidates"][0], reply.events[-1]["candidates"][0]
         difference = keys(theirs) ^ keys(ours)
         if exchange.model.startswith("gemini-2.5"):
             difference -= {".content.parts", ".content.parts[].text"}
         if theirs["finishReason"] == "STOP" and difference:
-            wrong.append((exchange.file, sorted(difference)))
+            wrong.append(exchange.file)
 
-    assert wrong == []
+    assert sorted(wrong) == sorted(OTHER_STREAM_END)

@@ -23,8 +23,8 @@ QUIET = ("thinkingConfig", "responseModalities", "responseMimeType")
 """Settings with a sentence of their own, or that only confirm the default."""
 
 
-def natural_text(request: dict[str, Any], model: Model) -> str:
-    """Tell what arrived."""
+def natural_text(request: dict[str, Any], model: Model, about_tools: tuple[str, ...] = ()) -> str:
+    """Tell what arrived, and what Google's own tools did."""
     contents = request.get("contents", [])
     last = last_user_text(request)
     sentences = [
@@ -34,6 +34,7 @@ def natural_text(request: dict[str, Any], model: Model) -> str:
         f"The last user text is {_quote(last)}." if last else "There is no user text.",
         _results(contents),
         _tools(request),
+        *about_tools,
         _prefill(contents),
         _settings(request, model),
     ]

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from pollux.emulator.arguments import COORDINATES, EXPRESSIONS, PLACES, TEXTS, Drawing
+from pollux.emulator.arithmetic import found_expression
 from pollux.emulator.limits import CALLS_MAX
 from pollux.emulator.schemas import declared_schema
 from pollux.emulator.turns import calls_of, results_of
@@ -29,12 +30,10 @@ GENERAL = frozenset(
 
 def planned_calls(request: dict[str, Any]) -> list[Call]:
     """List the calls of the next answer; none means that it is a text."""
-    config = request.get("toolConfig", {}).get("functionCallingConfig", {})
-    mode = config.get("mode", "AUTO")
-    allowed = config.get("allowedFunctionNames", [])
-    functions = [one for one in declarations(request) if not allowed or one["name"] in allowed]
-    if mode == "NONE" or not functions:
+    functions = callable_functions(request)
+    if not functions:
         return []
+    mode = _config(request).get("mode", "AUTO")
     text, start = asking_text(request)
     prompt = Prompt(text)
     contents = request.get("contents", [])[start + 1 :]
@@ -49,9 +48,17 @@ def planned_calls(request: dict[str, Any]) -> list[Call]:
     return _calls(prompt, left[:1], 0)
 
 
-def declarations(request: dict[str, Any]) -> list[Declaration]:
-    """List the declared functions."""
-    return [one for tool in request.get("tools", []) for one in tool.get("functionDeclarations", [])]
+def callable_functions(request: dict[str, Any]) -> list[Declaration]:
+    """List the declared functions that the settings allow to be called."""
+    config = _config(request)
+    allowed = config.get("allowedFunctionNames", [])
+    declared = [one for tool in request.get("tools", []) for one in tool.get("functionDeclarations", [])]
+    return [one for one in declared if config.get("mode") != "NONE" and (not allowed or one["name"] in allowed)]
+
+
+def _config(request: dict[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = request.get("toolConfig", {}).get("functionCallingConfig", {})
+    return config
 
 
 def asking_text(request: dict[str, Any]) -> tuple[str, int]:
@@ -92,6 +99,8 @@ def _asked(prompt: Prompt, functions: list[Declaration]) -> list[Declaration]:
         name_words = _words(re.sub(r"([a-z])([A-Z])", r"\1 \2", one["name"])) & prompt.words
         told = " ".join((one.get("description", ""), *declared_schema(one).get("properties", {})))
         other_words = (_words(told) & prompt.words) - name_words
+        if not name_words and _takes_expression(one) and found_expression(prompt.read):
+            name_words = {"arithmetic"}
         if name_words or len(other_words) >= 2:
             scored.append((len(name_words) * 3 + len(other_words), name_words or other_words, one))
     chosen: list[Declaration] = []
@@ -101,6 +110,11 @@ def _asked(prompt: Prompt, functions: list[Declaration]) -> list[Declaration]:
             covered |= words
             chosen.append(one)
     return [one for one in functions if one in chosen]
+
+
+def _takes_expression(function: Declaration) -> bool:
+    properties = declared_schema(function).get("properties") or {}
+    return any(_words(name, keep=True) & frozenset(map(stem, EXPRESSIONS)) for name in properties)
 
 
 def _calls(prompt: Prompt, functions: list[Declaration], count: int, start: int = 0) -> list[Call]:

@@ -7,9 +7,9 @@ between `refusals.check` and `natural_text`.
 from dataclasses import replace
 from typing import Any
 
-from pollux.emulator import faults, refusals
+from pollux.emulator import faults, google_tools, refusals
 from pollux.emulator.answers import natural_text
-from pollux.emulator.calling import planned_calls
+from pollux.emulator.calling import callable_functions, planned_calls
 from pollux.emulator.errors import NativeError
 from pollux.emulator.faults import Fault
 from pollux.emulator.framing import SSE, JSONArray
@@ -73,6 +73,7 @@ def _replies(
         blocked=fault.blocked or draft.blocked,
         empty=fault.empty or draft.empty,
         partial_args=fault.partial_args or draft.partial_args,
+        may_call=bool(callable_functions(request)),
     )
     candidates = range(request.get("generationConfig", {}).get("candidateCount", 1))
     answers = [settle(draft, request, model, digest) for _ in candidates]
@@ -84,7 +85,12 @@ def _draft(say: Say | None, request: dict[str, Any], model: Model) -> Draft:
     """Take the script's words; where it has none, the emulator's own."""
     if say is None:
         calls = tuple({"functionCall": call} for call in planned_calls(request))
-        return Draft("", calls=calls) if calls else Draft(natural_text(request, model))
+        if calls:
+            return Draft("", calls=calls + google_tools.beside_calls(request, model))
+        used = google_tools.used_tools(request, model)
+        return Draft(
+            natural_text(request, model, used.sentences), lead=used.lead, sources=used.sources, tool_tokens=used.tokens
+        )
     calls = tuple({"functionCall": {"args": {}, **call}} for call in say.calls or ())
     text = say.text if say.text is not None or calls else natural_text(request, model)
     return Draft(

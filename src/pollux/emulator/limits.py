@@ -74,3 +74,6 @@ SCHEMA_DEPTH_MAX = 12
 
 ARGUMENT_ITEMS_MAX = 1_000
 """Items of a list that `minItems` may demand."""
+
+QUERY_CHARS_MAX = 200
+"""Of the last user text, as the query of a search."""

@@ -126,7 +126,7 @@ NOT_YET = {
 }
 """Fields of a request that the tables know and the answers do not; with their names for people."""
 
-TOOLS_EMULATED = ("functionDeclarations",)
+TOOLS_EMULATED = ("functionDeclarations", "googleSearch", "urlContext", "codeExecution", "googleMaps", "fileSearch")
 
 PARTS_EMULATED = frozenset(
     {"text", "functionCall", "functionResponse", "executableCode", "codeExecutionResult", "toolCall", "toolResponse"}

@@ -6,6 +6,7 @@ Recorded, and held here (ground-truth.md, section 1.1):
 - 2.5 ends with its last text event, and now and then with one more that has no parts.
 - 3.x sends one more, an empty text with `thoughtSignature` and the finish reason.
 - 2.5 says its calls in the event that ends; 3.x says each in an event of its own, then an empty, unsigned text with STOP.
+- 2.5 signs its first text, if it thought and functions could have been called.
 - The first call of an answer is signed, the others are not. `finishMessage` comes with calls, but not in streams of 3.x.
 - `responseId` and `modelVersion` are the same throughout.
 
@@ -94,7 +95,7 @@ def _whole_candidate(answer: Answer, stamp: Stamp, index: int) -> dict[str, Any]
         parts += _signed(answer.lead, stamp, f"lead {index}")
         if answer.texts:
             parts.append({"text": "".join(answer.texts)})
-            if stamp.model.family.signs_text and not answer.calls:
+            if _signs_text(answer, stamp):
                 parts[-1]["thoughtSignature"] = stamp.signature(parts[-1], f"text {index}")
         parts += _said_calls(answer, stamp, index)
     return _candidate(parts, answer, index)
@@ -112,11 +113,15 @@ def _candidate_events(answer: Answer, stamp: Stamp, index: int) -> list[tuple[di
     so_far = replace(nothing_said(answer), tool_tokens=0)
     for number, part in enumerate(_signed(total.lead, stamp, f"lead {index}"), 1):
         so_far = replace(so_far, lead=total.lead[:number])
-        listed.append((_unfinished([part], index), so_far))
+        listed.append(_lead_event(part, index, so_far))
     so_far = replace(so_far, tool_tokens=answer.tool_tokens)
     for number, text in enumerate(total.texts, 1):
         so_far = replace(so_far, text_tokens=total.text_tokens[:number])
-        listed.append((_unfinished([{"text": text}], index), so_far))
+        early = {} if family.signs_text else _early_metadata(answer.metadata, first=number == 1)
+        said: Part = {"text": text}
+        if number == 1 and not family.signs_text and _signs_text(answer, stamp):
+            said["thoughtSignature"] = stamp.signature(said, f"text {index}")
+        listed.append((_unfinished([said], index) | early, so_far))
     calls = _said_calls(total, stamp, index)
     for number, pieces in enumerate(_call_events(calls, answer, together=not family.signs_text), 1):
         so_far = replace(so_far, calls=total.calls[: number if family.signs_text else len(calls)])
@@ -138,8 +143,41 @@ def _ended(
         return [*listed, (_candidate([last], answer, index, streamed=True), total)]
     if stamp.endsnothing_said and not total.calls:
         return [*listed, (_candidate([], answer, index), total)]
-    parts = listed[-1][0]["content"]["parts"]
-    return [*listed[:-1], (_candidate(parts, answer, index), total)]
+    last_event = listed[-1][0]
+    told = {"urlContextMetadata": last_event["urlContextMetadata"]} if "urlContextMetadata" in last_event else {}
+    late = replace(
+        answer, metadata={name: value for name, value in answer.metadata.items() if name == "groundingMetadata"} | told
+    )
+    return [*listed[:-1], (_candidate(last_event["content"]["parts"], late, index), total)]
+
+
+def _lead_event(part: Part, index: int, so_far: Answer) -> tuple[dict[str, Any], Answer]:
+    """Say a part before the text. A tool's answer comes without an index, and its usage knows only the prompt (recorded)."""
+    if "toolResponse" in part:
+        return {"content": {"parts": [part], "role": "model"}}, Answer((), (), (), 0, "")
+    return _unfinished([part], index), so_far
+
+
+def _signs_text(answer: Answer, stamp: Stamp) -> bool:
+    """Tell whether the text is signed: by 3.x at its end, by 2.5 at its beginning, if it thought and might have called."""
+    family = stamp.model.family
+    if family.signs_text:
+        return not answer.calls
+    return family.signs_calls and answer.may_call and not answer.calls and answer.thought_tokens > 0
+
+
+def _early_metadata(metadata: dict[str, Any], *, first: bool) -> dict[str, Any]:
+    """Say what 2.5 puts on every event: empty grounding, and the web pages on the first (recorded)."""
+    early: dict[str, Any] = {}
+    if "groundingMetadata" in metadata and "retrievedContext" not in str(metadata["groundingMetadata"])[:400]:
+        early["groundingMetadata"] = {}
+    if first and "urlContextMetadata" in metadata:
+        early["urlContextMetadata"] = metadata["urlContextMetadata"]
+    return early
+
+
+def _without(fields: dict[str, Any], left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != left_out}
 
 
 def _half(answer: Answer) -> dict[str, Any]:
@@ -153,13 +191,16 @@ def _said_calls(answer: Answer, stamp: Stamp, index: int) -> list[Part]:
     family = stamp.model.family
     parts: list[Part] = []
     for number, part in enumerate(answer.calls):
+        if "functionCall" not in part:
+            continue
         call = dict(part["functionCall"])
         if family.call_ids:
             call.setdefault("id", stamp.part_id(f"call {index} {number}"))
         parts.append({"functionCall": call})
     if parts and family.signs_calls and (family.needs_signatures or answer.thought_tokens):
         parts[0]["thoughtSignature"] = stamp.signature(parts[0], f"call {index}")
-    return parts
+    traces = tuple(part for part in answer.calls if "functionCall" not in part)
+    return parts + _signed(traces, stamp, f"after {index}")
 
 
 def _call_events(calls: list[Part], answer: Answer, *, together: bool) -> list[list[list[Part]]]:
@@ -170,13 +211,16 @@ def _call_events(calls: list[Part], answer: Answer, *, together: bool) -> list[l
 
 
 def _signed(lead: tuple[Part, ...], stamp: Stamp, label: str) -> list[Part]:
-    """Sign code and traces, where the family signs (recorded: 56 parts)."""
-    if not stamp.model.family.signs_text:
-        return list(lead)
-    return [
-        part if "codeExecutionResult" in part else {**part, "thoughtSignature": stamp.signature(part, f"{label} {number}")}
-        for number, part in enumerate(lead)
-    ]
+    """Give code and traces ids, two and two the same, and signatures, but for results of code (recorded: 56 parts)."""
+    family = stamp.model.family
+    parts: list[Part] = []
+    for number, part in enumerate(lead):
+        ((kind, value),) = part.items()
+        made: Part = {kind: {**value, "id": stamp.part_id(f"{label} {number // 2}")} if family.call_ids else value}
+        if family.signs_text and kind != "codeExecutionResult":
+            made["thoughtSignature"] = stamp.signature(made, f"{label} {number}")
+        parts.append(made)
+    return parts
 
 
 def _unfinished(parts: list[dict[str, Any]], index: int) -> dict[str, Any]:
@@ -198,7 +242,7 @@ def _candidate(parts: list[Part], answer: Answer, index: int, *, streamed: bool 
         candidate["safetyRatings"] = _ratings()
     if answer.finish_message:
         candidate["finishMessage"] = answer.finish_message
-    elif answer.finish == "STOP" and answer.calls and parts and not streamed:
+    elif answer.finish == "STOP" and parts and "functionCall" in parts[-1] and not streamed:
         candidate["finishMessage"] = CALLED
     return candidate | answer.metadata
 

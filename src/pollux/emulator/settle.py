@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from pollux.emulator.answers import thought_texts
+from pollux.emulator.grounding import NO_SOURCES, Sources
 from pollux.emulator.limits import OUTPUT_TOKENS_MAX
 from pollux.emulator.models import Model
 from pollux.emulator.tokens import count_part, count_prompt, split_text
@@ -36,12 +37,14 @@ class Draft:
     """Parts before the text: code and its result, traces of Google's own tools."""
     calls: tuple[Part, ...] = ()
     """Function calls after the text."""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    """Fields of the finished candidate: grounding, web pages."""
+    sources: Sources = NO_SOURCES
+    """Where it says that it comes from."""
     tool_tokens: int = 0
     """What Google's own tools fed back to the model."""
     partial_args: bool = False
     """Whether a stream gives the arguments of calls in pieces."""
+    may_call: bool = False
+    """Whether functions could have been called: then 2.5 signs its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,10 @@ class Answer:
     lead: tuple[Part, ...] = ()
     calls: tuple[Part, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    """Fields of the finished candidate: grounding, web pages."""
     tool_tokens: int = 0
     partial_args: bool = False
+    may_call: bool = False
 
     @property
     def output_tokens(self) -> int:
@@ -93,14 +98,16 @@ def settle(draft: Draft, request: dict[str, Any], model: Model, digest: bytes) -
         draft.finish_message,
         lead=draft.lead,
         calls=draft.calls,
-        metadata=draft.metadata,
         tool_tokens=draft.tool_tokens,
         partial_args=draft.partial_args,
+        may_call=draft.may_call,
     )
     if draft.empty:
         return nothing_said(answer)
     answer = _stopped(answer, config.get("stopSequences", []), pieces)
-    return _limited(answer, min(config.get("maxOutputTokens", OUTPUT_TOKENS_MAX), model.output_token_limit), digest)
+    answer = _limited(answer, min(config.get("maxOutputTokens", OUTPUT_TOKENS_MAX), model.output_token_limit), digest)
+    told = draft.sources.metadata("".join(answer.texts)) if answer.texts and answer.finish == "STOP" else {}
+    return replace(answer, metadata=told)
 
 
 def nothing_said(answer: Answer) -> Answer:

@@ -20,7 +20,10 @@ def check(request: dict[str, Any], model: Model) -> None:
     tools = request.get("tools", [])
     functions = [one for tool in tools for one in tool.get(FUNCTIONS, [])]
     _check_declarations(tools)
-    _check_config(request.get("toolConfig", {}), [one.get("name", "") for one in functions])
+    google = any(name != FUNCTIONS for tool in tools for name in tool) and (
+        model.family.mixes_tools or model.family_name == "media"
+    )
+    _check_config(request.get("toolConfig", {}), [one.get("name", "") for one in functions], beside_google=google)
     if functions and any(name != FUNCTIONS for tool in tools for name in tool):
         if not model.family.mixes_tools:
             # https://github.com/withceleste/celeste-python/issues/197
@@ -44,6 +47,7 @@ def _check_declarations(tools: list[dict[str, Any]]) -> None:
                     f"{where}name: Invalid function name. Must start with a letter or an underscore. Must be alphameric (a-z, "
                     "A-Z, 0-9), underscores (_), dots (.), colons (:), or dashes (-), with a maximum length of 128.\n"
                 )
+            lines += _schema_lines(function.get("parameters", {}), f"{where}parameters")
             if "parameters" in function and "parametersJsonSchema" in function:
                 # AFTER the discovery document: "This field is mutually exclusive with `parameters`."
                 lines.append(f"{where}parameters_json_schema: mutually exclusive with parameters\n")
@@ -55,12 +59,34 @@ def _check_declarations(tools: list[dict[str, Any]]) -> None:
         raise invalid(f"Duplicate function declaration found: {twice}")
 
 
-def _check_config(config: dict[str, Any], names: list[str]) -> None:
+def _schema_lines(schema: dict[str, Any], path: str) -> list[str]:
+    """Look at Google's Schema alone; `parametersJsonSchema` is taken as it is (recorded with all of JSON Schema)."""
+    lines = []
+    if schema.get("enum") and schema.get("type") != "STRING":
+        # https://github.com/directus/directus/issues/27100
+        lines.append(f"{path}.enum: only allowed for STRING type\n")
+    if schema.get("type") == "ARRAY" and not schema.get("items"):
+        # Quoted since 2024 in many places; no recorded request is without.
+        lines.append(f"{path}.items: missing field.\n")
+    for i, name in enumerate(schema.get("required", [])):
+        if name not in schema.get("properties", {}):
+            # https://github.com/iBUHub/AIStudioToAPI/issues/154
+            lines.append(f"{path}.required[{i}]: property is not defined\n")
+    for name, inner in schema.get("properties", {}).items():
+        lines += _schema_lines(inner, f"{path}.properties[{name}]")
+    if "items" in schema:
+        lines += _schema_lines(schema["items"], f"{path}.items")
+    for i, inner in enumerate(schema.get("anyOf", [])):
+        lines += _schema_lines(inner, f"{path}.any_of[{i}]")
+    return lines
+
+
+def _check_config(config: dict[str, Any], names: list[str], *, beside_google: bool) -> None:
     calling = config.get("functionCallingConfig")
-    if not calling:
-        return
+    if not calling or (beside_google and not names):
+        return  # Recorded: Gemini 3 takes it beside Google's own tools, 2.5 does not (quoted).
     if not names:
-        # https://github.com/UKGovernmentBEIS/inspect_ai/issues/2462
+        # https://github.com/Chevey339/kelivo/issues/317 and https://github.com/UKGovernmentBEIS/inspect_ai/issues/2462
         raise invalid("Function calling config is set without function_declarations.")
     allowed = calling.get("allowedFunctionNames", [])
     where = "* GenerateContentRequest.tool_config.function_calling_config.allowed_function_names"
