@@ -166,6 +166,7 @@ class PlainClient:
                 port,
                 ssl=self._tls() if secure else None,
                 server_hostname=host if secure else None,
+                ssl_handshake_timeout=self._timeouts.connect_seconds if secure else None,
             )
         except (OSError, UnicodeError) as error:
             if proxy is not None:
@@ -173,7 +174,13 @@ class PlainClient:
             raise
         if proxy is not None and origin.secure:
             await connection.tunnel(proxy)
-            secured = await loop.start_tls(transport, connection, self._tls(), server_hostname=origin.host)
+            secured = await loop.start_tls(
+                transport,
+                connection,
+                self._tls(),
+                server_hostname=origin.host,
+                ssl_handshake_timeout=self._timeouts.connect_seconds,
+            )
             assert secured is not None
             connection.connection_made(secured)
         return connection
