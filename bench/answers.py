@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.bodies import STREAMS, TEXT
+from bench.bodies import CALLED, STREAMS, TEXT
 
 Language = Literal["openai", "native"]
 _STAMP = re.compile(rb"@\d{19}@")
@@ -15,8 +15,17 @@ class WrongAnswerError(Exception):
     """A server answered something else than asked."""
 
 
+class _Function(msgspec.Struct):
+    arguments: str
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function
+
+
 class _Message(msgspec.Struct):
     content: str | None = None
+    tool_calls: list[_ToolCall] = []
 
 
 class _Usage(msgspec.Struct):
@@ -64,17 +73,18 @@ _PLAYED = {name: _STAMP.sub(b"@@", "".join(stream.texts).encode()) for name, str
 _TOTAL = 201
 
 
-def check_whole(language: Language, body: bytes) -> None:
-    """A whole answer: its text, its end and its sum of tokens."""
+def check_whole(language: Language, body: bytes, play: str = "whole") -> None:
+    """A whole answer: its text or its call, its end and its sum of tokens."""
     try:
         if language == "openai":
             answer = _openai.decode(body)
+            message = answer.choices[0].message
             seen = (
-                answer.choices[0].message.content,
+                message.tool_calls[0].function.arguments if message.tool_calls else message.content,
                 answer.choices[0].finish_reason,
                 answer.usage and answer.usage.total_tokens,
             )
-            wanted = (TEXT, "stop", _TOTAL)
+            wanted = (CALLED, "tool_calls", _TOTAL) if play == "tools" else (TEXT, "stop", _TOTAL)
         else:
             reply = _native.decode(body)
             seen = (
@@ -82,7 +92,7 @@ def check_whole(language: Language, body: bytes) -> None:
                 reply.candidates[0].finish,
                 reply.usage.total,
             )
-            wanted = (TEXT, "STOP", _TOTAL)
+            wanted = ("" if play == "tools" else TEXT, "STOP", _TOTAL)
     except (msgspec.DecodeError, IndexError) as error:
         raise WrongAnswerError(f"{error}: {body[:1000]!r}") from error
     if seen != wanted:

@@ -9,6 +9,14 @@ from random import Random
 import msgspec
 
 MODEL = "gemini-2.5-flash"
+AGENT_MODEL = "gemini-3.6-flash"
+"""The model of the agents' cases: one that signs its calls."""
+
+WHOLES = ("whole", "history", "tools")
+"""What is answered whole: a plain question, one at the end of a long history, and one that makes the model call a function."""
+
+HISTORY_MESSAGES = 500
+HISTORY_TOOL_TURNS = 100
 KEY = "k"
 STAMP = b"@0000000000000000000@"
 """Where a streamed event carries the nanosecond at which the mock wrote it. It has the same length when filled in."""
@@ -53,6 +61,16 @@ WHOLE_REPLY = f"""{{
 }}
 """.encode()
 """Some 900 bytes, printed with two spaces as the service prints it. The median of 390 recorded replies is 807."""
+
+CALLED = '{"location":"Chicago, IL"}'
+
+CALL_REPLY = WHOLE_REPLY.replace(
+    b'"text": ' + msgspec.json.encode(TEXT),
+    b'"functionCall": {"name": "get_weather", "args": {"location": "Chicago, IL"}, "id": "q1w2e3r4"}, "thoughtSignature": "'
+    + b"Eqo+Cqc+Ab4+9vtgONaa" * 40
+    + b'"',
+)
+"""The same, with a signed call in the place of the text."""
 
 MODELS_REPLY = msgspec.json.encode(
     {
@@ -130,6 +148,38 @@ _SYSTEM = (
 )
 
 
+_TOOL_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "location": {"type": "string", "description": "The city and state, e.g. Chicago, IL"},
+        "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+    },
+    "required": ["location"],
+}
+
+
+def _history() -> list[dict[str, object]]:
+    """A hundred turns: a question, a call, its result, an answer, and a word of thanks."""
+    messages: list[dict[str, object]] = []
+    for turn in range(HISTORY_TOOL_TURNS):
+        call_id = f"call_{turn:024x}000"
+        arguments = msgspec.json.encode({"location": f"City {turn}"}).decode()
+        messages += [
+            {"role": "user", "content": f"What is the weather in City {turn} today, and what should I wear?"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": call_id, "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
+                ],
+            },
+            {"role": "tool", "tool_call_id": call_id, "content": f'{{"temperature": {turn}, "sky": "clear"}}'},
+            {"role": "assistant", "content": f"It is {turn} degrees and clear in City {turn}; a light jacket will do."},
+            {"role": "user", "content": "Thank you."},
+        ]
+    return messages[: HISTORY_MESSAGES - 1]
+
+
 def openai_body(play: str, *, stream: bool, scale: float = 1.0) -> bytes:
     """A chat request as the openai package writes it."""
     body: dict[str, object] = {
@@ -138,16 +188,25 @@ def openai_body(play: str, *, stream: bool, scale: float = 1.0) -> bytes:
         "max_tokens": 1024,
         "temperature": 0.7,
     }
+    if play in {"history", "tools"}:
+        function = {"name": "get_weather", "description": "Get the weather", "parameters": _TOOL_SCHEMA}
+        body |= {"model": AGENT_MODEL, "tools": [{"type": "function", "function": function}]}
+    if play == "history":
+        body["messages"] = [*_history(), {"role": "user", "content": _user_text(play, scale)}]
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return msgspec.json.encode(body)
 
 
 def native_body(play: str, *, scale: float = 1.0) -> bytes:
-    """The same request in the native language: what a translator sends for it."""
+    """The same request in the native language: what a translator sends for it, a long history in as many bytes."""
+    earlier = [
+        {"role": "user", "parts": [{"text": msgspec.json.encode(message).decode()}]}
+        for message in (_history() if play == "history" else [])
+    ]
     return msgspec.json.encode(
         {
-            "contents": [{"role": "user", "parts": [{"text": _user_text(play, scale)}]}],
+            "contents": [*earlier, {"role": "user", "parts": [{"text": _user_text(play, scale)}]}],
             "systemInstruction": {"parts": [{"text": _SYSTEM}]},
             "generationConfig": {"maxOutputTokens": 1024, "temperature": 0.7},
         }

@@ -14,7 +14,7 @@ import msgspec
 import uvloop
 
 from bench.answers import Language, WrongAnswerError, check_stream, check_whole
-from bench.bodies import STREAMS, native_request, openai_request
+from bench.bodies import STREAMS, WHOLES, native_request, openai_request
 from bench.cpu import cpu_ns, machine_ns
 
 _STAMP = re.compile(rb"@(\d{19})@")
@@ -61,7 +61,7 @@ class Phase:
 
     def __init__(self, language: Language, plays: tuple[str, ...], count: int, scale: float) -> None:
         ask = openai_request if language == "openai" else native_request
-        requests = [(play, ask(play, stream=play != "whole", scale=scale)) for play in plays]
+        requests = [(play, ask(play, stream=play not in WHOLES, scale=scale)) for play in plays]
         self.left = islice(cycle(requests), count)
         self.count = count
         self.requests = 0
@@ -80,8 +80,8 @@ class Phase:
     def check(self, language: Language) -> None:
         """Compare every answer with what was played, and count it. Raises WrongAnswerError."""
         for play, body in self.answers:
-            if play == "whole":
-                check_whole(language, body)
+            if play in WHOLES:
+                check_whole(language, body, play)
             else:
                 check_stream(language, play, body)
                 self.events += len(STREAMS[play].texts)
@@ -125,7 +125,7 @@ class Caller(asyncio.Protocol):
             return
         self.play, request = play_and_request
         self.waiting = True
-        self.stamped = self.play != "whole" and any(STREAMS[self.play].pauses_seconds)
+        self.stamped = self.play not in WHOLES and any(STREAMS[self.play].pauses_seconds)
         self.read.clear()
         self.scanned = 0
         self.asked_ns = time.monotonic_ns()
@@ -148,7 +148,7 @@ class Caller(asyncio.Protocol):
             return
         if body is None:
             return
-        if self.play == "whole":
+        if self.play in WHOLES:
             self.phase.latency_ns.append(now_ns - self.asked_ns)
         self.waiting = False
         self.phase.answered(self.play, body)

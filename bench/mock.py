@@ -11,7 +11,7 @@ from typing import cast
 
 import uvloop
 
-from bench.bodies import KEY, MODELS_REPLY, STAMP, STREAMS, WHOLE_REPLY, Stream
+from bench.bodies import CALL_REPLY, KEY, MODELS_REPLY, STAMP, STREAMS, WHOLE_REPLY, Stream
 
 _KEY_HEADER = f"\r\nx-goog-api-key: {KEY}\r\n".encode()
 _PLAY = re.compile(rb"\[play (\S+) ([0-9.]+)\]")
@@ -29,6 +29,7 @@ def _whole(status: str, body: bytes) -> bytes:
 
 
 _REPLY = _whole("200 OK", WHOLE_REPLY)
+_CALL = _whole("200 OK", CALL_REPLY)
 _MODELS = _whole("200 OK", MODELS_REPLY)
 
 
@@ -99,7 +100,7 @@ class Upstream(asyncio.Protocol):
                 _whole("400 Bad Request", b'{"error": {"code": 400, "message": "not a request of the bench"}}')
             )
         elif b":generateContent " in line:
-            self.transport.write(_REPLY)
+            self.transport.write(_CALL if play[1] == b"tools" else _REPLY)
         elif b":streamGenerateContent?alt=sse " in line:
             self.play(FRAMES[play[1].decode()], float(play[2]))
         else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from bench.bodies import HISTORY_MESSAGES
 from bench.cases import Case
 from bench.measure import CpuRun
 from bench.results import Results
@@ -9,6 +10,7 @@ from bench.servers import MOCK, NGINX, POLLUX, SERVERS
 from bench.table import Spread, number, spread, table
 
 _TARGET_ADDED_MS = 0.5
+_TARGET_MESSAGE_US = 5.0
 _TARGET_IDLE_MB = 70
 _TARGET_START_SECONDS = 1.0
 _HELPER_SHARE_MAX = 0.8
@@ -21,7 +23,14 @@ def print_report(results: Results, cases: Sequence[Case]) -> None:
     """The tables of what was measured, and what to doubt about them."""
     measured = [case for case in cases if case.name in results.cpu]
     blocks = [_cpu(results, measured), _helpers(results, measured), _delays(results, measured)]
-    blocks += [_latency(results), _memory(results), _start(results), *results.notes, *_warnings(results, measured)]
+    blocks += [
+        _history(results),
+        _latency(results),
+        _memory(results),
+        _start(results),
+        *results.notes,
+        *_warnings(results, measured),
+    ]
     print("\n\n".join(block for block in blocks if block))
 
 
@@ -46,6 +55,15 @@ def _cpu(results: Results, measured: Sequence[Case]) -> str:
             ]
         )
     return table(["CPU of the server", "ours us", "nginx us", "ratio", "target", *(f"{name} us" for name in others)], rows)
+
+
+def _history(results: Results) -> str:
+    """What a message of history costs beyond the plain request."""
+    if "history" not in results.cpu or "whole" not in results.cpu:
+        return ""
+    pairs = zip(results.cpu["history"][POLLUX.name], results.cpu["whole"][POLLUX.name], strict=True)
+    each = spread([(long.server_us - plain.server_us) / HISTORY_MESSAGES for long, plain in pairs])
+    return table(["history", "us", "target"], [["a message, over the plain request", str(each), f"<= {_TARGET_MESSAGE_US:g}"]])
 
 
 def _server_us(runs: Sequence[CpuRun]) -> Spread:

@@ -52,7 +52,7 @@ class Memory:
 class Keeper:
     """Keeps the turns of one answer. `trail` is None for families without signatures: then there is nothing to keep."""
 
-    __slots__ = ("_family", "_memory", "_owner", "_token", "_trail")
+    __slots__ = ("_family", "_kept", "_memory", "_owner", "_token", "_trail")
 
     def __init__(self, memory: Memory, owner: str, family: str, token: str, trail: Trail | None) -> None:
         self._memory = memory
@@ -60,6 +60,7 @@ class Keeper:
         self._family = family
         self._token = token
         self._trail = trail
+        self._kept: dict[str, bytes] = {}
 
     async def keep_calls(self, reader: ReplyReader, telling: ChatTelling) -> None:
         """Keep the turns so far under their calls' key; to be awaited before the calls' ids are sent."""
@@ -72,6 +73,7 @@ class Keeper:
         }
         if kept:
             await self._memory.keep(self._owner, kept)
+            self._kept = kept
 
     def keep_answer(self, reader: ReplyReader, telling: ChatTelling) -> None:
         """Keep the whole turns, under the trail's key and, where there are calls, again under theirs."""
@@ -82,8 +84,9 @@ class Keeper:
             told = telling.tellings.get(candidate)
             if told is not None:
                 kept[self._trail.answer_key(told.text, told.calls)] = turn
-                if told.calls:
-                    kept[call_key(self._token, candidate)] = turn
+                key = call_key(self._token, candidate)
+                if told.calls and self._kept.get(key) != turn:
+                    kept[key] = turn
         if kept:
             self._memory.keep_soon(self._owner, kept)
 

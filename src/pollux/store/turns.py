@@ -12,6 +12,7 @@ import asyncio
 import logging
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +70,8 @@ class SqliteTurnStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="turns")
         self._gathered: dict[tuple[str, str], bytes] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._waiting: deque[tuple[list[tuple[str, str, bytes]], asyncio.Future[None]]] = deque()
+        self._is_called = False
         self._swept = 0.0
 
     def get(self, owner: str, keys: Iterable[str]) -> dict[str, bytes]:
@@ -87,9 +90,14 @@ class SqliteTurnStore:
         return found
 
     async def put(self, owner: str, turns: Mapping[str, bytes]) -> None:
-        """Keep turns; returns when they are kept."""
-        rows = [(owner, key, turn) for key, turn in turns.items()]
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._keep, rows)
+        """Keep turns; returns when they are kept. Those that are asked for meanwhile are written together."""
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(([(owner, key, turn) for key, turn in turns.items()], kept))
+        if not self._is_called:
+            self._is_called = True
+            self._thread.submit(self._keep_waiting, loop)
+        await kept
 
     def put_soon(self, owner: str, turns: Mapping[str, bytes]) -> None:
         """Keep turns within a moment; this process sees them at once."""
@@ -120,6 +128,18 @@ class SqliteTurnStore:
     def _flush_soon(self) -> None:
         self._timer = None
         self._thread.submit(self._keep_gathered)
+
+    def _keep_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_called = False  # before the queue is emptied: what comes after this moment calls again
+        rows: list[tuple[str, str, bytes]] = []
+        waiting: list[asyncio.Future[None]] = []
+        while self._waiting:
+            more, kept = self._waiting.popleft()
+            rows += more
+            waiting.append(kept)
+        if waiting:
+            self._keep(rows)
+            loop.call_soon_threadsafe(_settle, waiting)
 
     def _keep_gathered(self) -> None:
         gathered = dict(self._gathered)
@@ -159,3 +179,9 @@ class SqliteTurnStore:
             )
             if not oldest.rowcount:
                 return
+
+
+def _settle(waiting: list[asyncio.Future[None]]) -> None:
+    for kept in waiting:
+        if not kept.done():
+            kept.set_result(None)

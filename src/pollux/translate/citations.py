@@ -56,7 +56,7 @@ def _source(chunk: Json) -> tuple[str, str] | None:
 
 def _span(segment: Json, texts: list[str], content: str) -> tuple[int, int] | None:
     start, end, said = segment.get("startIndex") or 0, segment.get("endIndex"), segment.get("text")
-    if not isinstance(start, int) or not isinstance(end, int) or end <= start:
+    if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end:
         return None
     part = segment.get("partIndex") or 0
     if part and said is None and part not in range(len(texts)):

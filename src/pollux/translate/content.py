@@ -24,17 +24,13 @@ def parts(content: str | list[ContentPart] | None, path: str) -> list[Part]:
     return [_part(content_part, f"{path}[{i}]") for i, content_part in enumerate(content)]
 
 
-def text_of(content: str | list[ContentPart] | None, path: str) -> str:
+def text_of(content: list[ContentPart], path: str) -> str:
     """Give the text of a tool's result, its media left out."""
-    if content is None or isinstance(content, str):
-        return content or ""
     return "".join([_part(part, f"{path}[{i}]").text or "" for i, part in enumerate(content) if part.type not in MEDIA])
 
 
-def media_of(content: str | list[ContentPart] | None, path: str) -> list[Part]:
+def media_of(content: list[ContentPart], path: str) -> list[Part]:
     """Give the media of a tool's result: images as data URLs."""
-    if content is None or isinstance(content, str):
-        return []
     return [_inline_image(part, f"{path}[{i}]") for i, part in enumerate(content) if part.type in MEDIA]
 
 

@@ -261,14 +261,15 @@ def _is_trace(part: Part) -> bool:
 def sign_lost_calls(turns: list[Content]) -> int:
     """Put the dummy on the first call of each step of the current turn that has no signature; says on how many.
 
-    The current turn follows the last content of the user that is not only tool results; earlier turns are not checked by
-    the service. Source: Gemini API, Thought signatures.
+    The current turn follows the last content of the user without tool results; earlier turns are not checked by the service.
+    Whether a text beside results begins a new turn is not documented: a dummy too many is accepted, one too few is not.
+    Source: Gemini API, Thought signatures.
     """
     signed = 0
     for content in reversed(turns):
         parts = content.parts or []
         if content.role == "user":
-            if any(part.function_response is None for part in parts):
+            if all(part.function_response is None for part in parts):
                 break
             continue
         first = next((i for i, part in enumerate(parts) if part.function_call is not None), None)

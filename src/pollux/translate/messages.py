@@ -92,8 +92,11 @@ class _Building:
 
     def add(self, i: int, message: Message) -> None:
         """Add a message."""
-        path = f"messages[{i}]"
         role = ROLES.get(message.role)
+        if role == "user" and message.name is None and isinstance(message.content, str):  # most messages of a long history
+            self._append("user", [Part(text=message.content)])
+            return
+        path = f"messages[{i}]"
         if message.name and role != "result":
             self._notes.append(Note(f"{path}.name", "ignored", "the native API has no names of participants"))
         match role:
@@ -140,12 +143,16 @@ class _Building:
 
     def _add_model(self, i: int, message: Message, path: str) -> None:
         google = _google(message.extra_content)
-        parts = content.parts(message.content, f"{path}.content")
-        if parts and parts[0].text:
-            parts[0] = Part(text=without_thought(parts[0].text))
-        parts = [part for part in parts if part.text != ""]
-        calls = self._calls(message, path)
-        turn = self._earlier_turn(i, google, parts, calls)
+        if isinstance(message.content, str):
+            text = without_thought(message.content)
+            parts = [Part(text=text)] if text else []
+        else:
+            parts = content.parts(message.content, f"{path}.content")
+            if parts and parts[0].text:
+                parts[0] = Part(text=without_thought(parts[0].text))
+            parts = [part for part in parts if part.text != ""]
+        calls = self._calls(message, path) if message.tool_calls or message.function_call is not None else _NO_CALLS
+        turn = self._earlier_turn(i, google, parts, calls) if self._remembered or "parts" in google else None
         if turn is not None:
             ids = deque(call.id for call, _ in calls)
             parts = [_with_call_id(part, ids) for part in turn.parts if part.unnamed is None]
@@ -153,7 +160,8 @@ class _Building:
             signature = google.get("thought_signature")
             if isinstance(signature, str) and parts and message.function_call is None:  # else it is the call's
                 parts[-1] = msgspec.structs.replace(parts[-1], thought_signature=signature)
-            parts += [Part(function_call=call, thought_signature=own) for call, own in calls]
+            for call, own in calls:
+                parts.append(Part(function_call=call, thought_signature=own))
         if not parts:
             return
         self._append("model", parts)
@@ -204,8 +212,6 @@ class _Building:
     ) -> Turn | None:
         """Give the turn as the client sent it back in `extra_content`, or as it is remembered, if it says what the message
         says."""
-        if not self._remembered and "parts" not in google:
-            return None
         text = "".join([part.text or "" for part in parts])
         said = [(call.name or "", call.args or {}) for call, _ in calls]
         return self._sent_back(google, text, said) or turn_of(
@@ -235,8 +241,7 @@ class _Building:
                 response: dict[str, Any] = NO_RESULT
                 attached: list[Part] = []
             else:
-                k, message = found
-                response, attached = _response(message, f"messages[{k}].content")
+                response, attached = _response(*found)
             function_response = FunctionResponse(id=call.id, name=call.name, response=response)
             if attached and self._profile.media_in_results:
                 function_response.parts = [msgspec.to_builtins(part) for part in attached]
@@ -260,6 +265,9 @@ class _Building:
             self.turns.append(Content(role=role, parts=parts))
 
 
+_NO_EXTRA: dict[str, Any] = {}
+_NO_MEDIA: list[Part] = []
+_NO_CALLS: list[tuple[FunctionCall, str | None]] = []
 _NOWHERE: list[int] = []
 
 
@@ -319,13 +327,16 @@ def _has_data(part: Part) -> bool:
     return msgspec.structs.replace(part, thought=None, thought_signature=None) != _EMPTY
 
 
-def _response(message: Message, path: str) -> tuple[dict[str, Any], list[Part]]:
+def _response(k: int, message: Message) -> tuple[dict[str, Any], list[Part]]:
     """Say a result as the object that Gemini wants, and the media beside it.
 
     `$ref` inside a result breaks the service (it reads it as a reference), so such a result is sent as a text.
     """
-    text = content.text_of(message.content, path)
-    media = content.media_of(message.content, path)
+    if message.content is None or isinstance(message.content, str):
+        text, media = message.content or "", _NO_MEDIA
+    else:
+        path = f"messages[{k}].content"
+        text, media = content.text_of(message.content, path), content.media_of(message.content, path)
     try:
         value = msgspec.json.decode(text) if text[:1] in "{[" and text else text
     except (msgspec.DecodeError, RecursionError):
@@ -338,7 +349,7 @@ def _response(message: Message, path: str) -> tuple[dict[str, Any], list[Part]]:
 def _google(extra_content: Any) -> dict[str, Any]:
     """Give `extra_content.google`, whatever a client made of it."""
     google = extra_content.get("google") if isinstance(extra_content, dict) else None
-    return google if isinstance(google, dict) else {}
+    return google if isinstance(google, dict) else _NO_EXTRA
 
 
 def _with_call_id(part: Part, call_ids: deque[str | None]) -> Part:
