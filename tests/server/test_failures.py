@@ -236,7 +236,7 @@ def test_a_late_unexpected_part_is_no_crash(server: Pollux, upstream: FakeUpstre
     assert choice["message"]["content"] == "Hi"
     assert choice["finish_reason"] == "stop"
     assert choice["message"]["extra_content"]["google"]["finish_reason"] == "NEVER_HEARD_OF"
-    assert choice["message"]["extra_content"]["google"]["parts"] == [{"smell": {"of": "roses"}}]
+    assert choice["message"]["extra_content"]["google"]["parts"] == [{"text": "Hi"}, {"smell": {"of": "roses"}}]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
