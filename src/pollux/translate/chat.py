@@ -545,7 +545,9 @@ class ChatTelling:
         new = [index for index in (*range(min(candidate, CANDIDATES_MAX)), candidate) if index not in self.tellings]
         for index in new:
             self.tellings[index] = Telling(index, self._stamp.token, self._toolbox, self._thoughts)
-        return [self._with(index, wire.Delta(role="assistant", content=content)) for index in new]
+        return [
+            self._with(index, wire.Delta(role="assistant", content=content if index == candidate else None)) for index in new
+        ]
 
     def _sign(self, event: Started) -> None:
         """Give the answer its id, which holds the native one, and name the model that really answers; once."""
