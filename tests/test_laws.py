@@ -21,6 +21,7 @@ from tests.judges import folding, generating, playing
 STAMP = chat.Stamp("0123456789abcdef01234567", 1_784_000_000)
 MODEL = "gemini-3.6-flash"
 
+thoughts_forms = st.sampled_from(["reasoning_content", "google"])
 usage_modes = st.sampled_from(["none", "last", "each"])
 line_ends = st.sampled_from([b"\r\n", b"\n", b"\r"])
 
@@ -34,19 +35,21 @@ def replies(events: list[generating.Json]) -> list[GenerateContentResponse]:
     return [decode_reply(msgspec.json.encode(event)) for event in events]
 
 
-def completion(events: list[generating.Json]) -> Any:
+def completion(events: list[generating.Json], thoughts: chat.ThoughtsForm = "reasoning_content") -> Any:
     """Tell native messages as one whole answer."""
     reader = ReplyReader()
     told = [event for reply in replies(events) for event in reader.feed(reply)]
-    telling = chat.ChatTelling(STAMP, MODEL)
+    telling = chat.ChatTelling(STAMP, MODEL, thoughts=thoughts)
     for event in [*told, *reader.close()]:
         telling.feed(event)
     return msgspec.to_builtins(telling.completion())
 
 
-def chunks(events: list[generating.Json], usage: chat.UsageMode) -> list[Any]:
+def chunks(
+    events: list[generating.Json], usage: chat.UsageMode, thoughts: chat.ThoughtsForm = "reasoning_content"
+) -> list[Any]:
     """Tell native messages as chunks."""
-    reader, form = ReplyReader(), chat.ChatTelling(STAMP, MODEL, usage=usage)
+    reader, form = ReplyReader(), chat.ChatTelling(STAMP, MODEL, usage=usage, thoughts=thoughts)
     said = [chunk for reply in replies(events) for event in reader.feed(reply) for chunk in form.feed(event)]
     said += [chunk for event in reader.close() for chunk in form.feed(event)]
     said += form.close()
@@ -107,11 +110,13 @@ async def test_any_split_of_a_broken_stream_gives_the_same_error(data: st.DataOb
 
 
 @laws
-@given(generating.answers(), usage_modes)
-def test_folding_the_chunks_gives_the_whole_answer(answer: generating.Streamed, usage: chat.UsageMode) -> None:
+@given(generating.answers(), usage_modes, thoughts_forms)
+def test_folding_the_chunks_gives_the_whole_answer(
+    answer: generating.Streamed, usage: chat.UsageMode, thoughts: chat.ThoughtsForm
+) -> None:
     """Chunks of an answer that came in events add up to what the same answer is when it comes whole."""
-    whole = completion([answer.whole])
-    folded = folding.fold(chunks(answer.events, usage))
+    whole = completion([answer.whole], thoughts)
+    folded = folding.fold(chunks(answer.events, usage, thoughts))
     if usage == "none":
         del whole["usage"]
 
@@ -121,11 +126,29 @@ def test_folding_the_chunks_gives_the_whole_answer(answer: generating.Streamed, 
 @laws
 @given(generating.answers(), usage_modes)
 def test_chunks_keep_the_rules_of_accumulating_clients(answer: generating.Streamed, usage: chat.UsageMode) -> None:
-    """One role and one ending a choice, choices in order, a stable head, usage as asked."""
+    """One role and one ending a choice, choices and calls counted from 0, ids of their own, a stable head, usage as asked."""
     said = chunks(answer.events, usage)
 
     assert folding.breaches(said) == []
     assert folding.usage_breaches(said, usage) == []
+
+
+@laws
+@given(generating.answers())
+def test_every_call_is_told_with_its_arguments(answer: generating.Streamed) -> None:
+    """The calls have the native names, arguments and signatures in order, whole or in pieces; the arguments are valid JSON."""
+    whole = completion(answer.events)
+    for choice, candidate in zip(whole["choices"], answer.whole["candidates"], strict=True):
+        native = [part for part in candidate["content"]["parts"] if "functionCall" in part]
+        told = choice["message"].get("tool_calls", [])
+
+        assert [call["function"]["name"] for call in told] == [part["functionCall"]["name"] for part in native]
+        assert [msgspec.json.decode(call["function"]["arguments"]) for call in told] == [
+            part["functionCall"]["args"] for part in native
+        ]
+        assert [call.get("extra_content", {}).get("google", {}).get("thought_signature") for call in told] == [
+            part.get("thoughtSignature") for part in native
+        ]
 
 
 @laws
@@ -166,8 +189,11 @@ def test_no_text_is_lost_or_made_up(answer: generating.Streamed) -> None:
 
     for choice, candidate in zip(whole["choices"], answer.whole["candidates"], strict=True):
         parts = candidate["content"]["parts"]
-        assert choice["message"]["content"] == "".join(part.get("text", "") for part in parts if not part.get("thought"))
-        assert choice["message"].get("reasoning_content", "") == "".join(part["text"] for part in parts if part.get("thought"))
+        texts = "".join(part.get("text", "") for part in parts if not part.get("thought"))
+        assert (choice["message"]["content"] or "") == texts
+        assert choice["message"].get("reasoning_content", "") == "".join(
+            part.get("text", "") for part in parts if part.get("thought")
+        )
 
 
 @laws
@@ -229,6 +255,24 @@ def test_turns_alternate_and_none_is_empty(request: generating.Json) -> None:
 async def test_the_emulator_accepts_what_is_sent(request: generating.Json) -> None:
     """The emulator, which is as strict as the service, takes every native body that is built."""
     body = msgspec.to_builtins(translated(request))
+    path = f"/v1beta/models/{request['model']}:generateContent"
+    answer = await playing.ask(emulator, "POST", path, body, headers={"x-goog-api-key": "some-key-for-tests"})
+
+    assert answer.status == 200, answer.body
+
+
+@settings(laws, max_examples=60)
+@given(generating.agent_requests())
+async def test_the_emulator_accepts_what_is_sent_of_an_agent(request: generating.Json) -> None:
+    """Calls and results, however messy the caller's conversation is: the emulator takes what is built of it.
+
+    Made-up signatures are left out, since the emulator knows its own.
+    """
+    for message in request["messages"]:
+        for call in message.get("tool_calls", []):
+            call.pop("extra_content", None)
+    asked = decoded(request)
+    body = msgspec.to_builtins(chat.to_gemini(asked, profile(asked.model)).native)
     path = f"/v1beta/models/{request['model']}:generateContent"
     answer = await playing.ask(emulator, "POST", path, body, headers={"x-goog-api-key": "some-key-for-tests"})
 

@@ -129,7 +129,7 @@ def test_the_request_of_a_pair_is_openai_s(name: str) -> None:
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
-@given(generating.requests)
+@given(generating.requests | generating.agent_requests())
 def test_google_s_document_accepts_what_is_sent(request: generating.Json) -> None:
     """Every native body that is built for a generated request is valid, with unknown fields forbidden."""
     asked = msgspec.json.decode(msgspec.json.encode(request), type=ChatCompletionRequest)
