@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from pollux.emulator.limits import ARGUMENT_ITEMS_MAX, SCHEMA_DEPTH_MAX
+from pollux.emulator.limits import ARGUMENT_ITEMS_MAX, ARGUMENT_VALUES_MAX, SCHEMA_DEPTH_MAX
 from pollux.emulator.schemas import Schema, resolved, types_of
 from pollux.emulator.strings import fitting_string
 from pollux.emulator.words import WORD, Prompt, word_set
@@ -28,6 +28,9 @@ class Drawing:
     """Which call of the turn it is: of several names or numbers, each call draws another first."""
     not_names: frozenset[str] = frozenset()
     taken: set[tuple[str, str]] = field(default_factory=set)
+    found: dict[str, Any] = field(default_factory=dict)
+    """Values beside fields' names, as far as they were looked for."""
+    values_left: int = ARGUMENT_VALUES_MAX
 
     def arguments(self) -> dict[str, Any]:
         """Draw all arguments."""
@@ -35,7 +38,10 @@ class Drawing:
         return drawn if isinstance(drawn, dict) else {}
 
     def value(self, name: str, given: Any, depth: int) -> Any:
-        """Draw a value for a field."""
+        """Draw a value for a field. A schema that can have no end gets null in the depth."""
+        self.values_left -= 1
+        if self.values_left < 0 or depth > SCHEMA_DEPTH_MAX * 3:
+            return None
         schema = resolved(given, self.root)
         if "const" in schema:
             return schema["const"]
@@ -175,7 +181,7 @@ class Drawing:
         if kind:
             return ABSENT
         if words & EXPRESSIONS:
-            found = re.search(r"[\d(][\d\s.()+*/\u00d7÷^%-]*[\d)]", prompt.read)
+            found = re.search(r"[\d(][\d\s.()+*/\u00d7÷^%-]{0,199}[\d)]", prompt.read)
             return found.group().strip() if found else prompt.read[:200]
         if words & COORDINATES:
             return self.first("number", prompt.numbers)
@@ -195,8 +201,12 @@ class Drawing:
 
     def beside(self, name: str) -> Any:
         """Find a value that the prompt writes beside a field's name."""
-        if len(name) < 2:
-            return ABSENT
+        if name not in self.found:
+            self.found[name] = self.looked_up(name) if len(name) > 1 else ABSENT
+        return self.found[name]
+
+    def looked_up(self, name: str) -> Any:
+        """Look for a value beside a name: in quotes, after a sign, or a number."""
         words = re.escape(_spoken(name)).replace(r"\ ", r"[\s_-]?")
         text = self.prompt.read
         for pattern in (
