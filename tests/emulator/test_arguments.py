@@ -172,6 +172,48 @@ async def test_a_schema_without_an_end_gets_one() -> None:
     assert set(args) == {"a", "b"}
 
 
+KEYWORDS = st.sampled_from(
+    ["type", "properties", "required", "enum", "items", "prefixItems", "anyOf", "oneOf", "allOf", "$ref", "$defs", "minItems",
+     "maxItems", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "multipleOf", "pattern", "format",
+     "default", "uniqueItems", "additionalProperties", "minProperties", "const"]
+)  # fmt: skip
+
+ODD = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(10**30), 10**30),
+        st.floats(allow_nan=False),
+        st.sampled_from(["object", "array", "integer", "string", "#", "#/$defs/a", "(a+)+b", "a", ""]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.one_of(KEYWORDS, NAMES), inner, max_size=4)),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(KEYWORDS, ODD, max_size=6), prompts)
+@settings(max_examples=150, deadline=5_000)
+def test_any_schema_brings_an_answer(schema: Any, prompt: str) -> None:
+    """Whatever a caller declares, arguments come, as an object and in time."""
+    assert isinstance(Drawing(Prompt(prompt), schema).arguments(), dict)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+b", "((a|a)|(a|a))*b", "a*a*a*a*a*a*a*a*a*b", "["])
+def test_a_pattern_that_takes_for_ever_is_not_tried(pattern: str) -> None:
+    """The text comes as it is."""
+    root = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}, "required": ["a"]}
+
+    assert Drawing(Prompt('"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"'), root).arguments() == {"a": "a" * 39}
+
+
+def test_a_plain_pattern_is_met() -> None:
+    """By a word of the prompt, or a usual text."""
+    root = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[A-Z]{3}-\\d+$"}}, "required": ["a"]}
+
+    assert Drawing(Prompt("hello"), root).arguments() == {"a": "ABC-123"}
+    assert Drawing(Prompt('"see XYZ-9"'), root).arguments() == {"a": "XYZ-9"}
+
+
 def test_optional_fields_come_only_when_the_prompt_has_them() -> None:
     """Not every field that might be filled is."""
     root = {

@@ -11,7 +11,7 @@ from typing import Any
 from pollux.emulator.arguments import COORDINATES, EXPRESSIONS, PLACES, TEXTS, Drawing
 from pollux.emulator.arithmetic import found_expression
 from pollux.emulator.limits import CALLS_MAX
-from pollux.emulator.schemas import declared_schema
+from pollux.emulator.schemas import declared_schema, properties_of
 from pollux.emulator.turns import calls_of, results_of
 from pollux.emulator.words import WORD, Prompt, stem, word_set
 
@@ -91,7 +91,7 @@ def _asked(prompt: Prompt, functions: list[Declaration]) -> list[Declaration]:
     scored = []
     for one in functions:
         name_words = _words(re.sub(r"([a-z])([A-Z])", r"\1 \2", one["name"])) & prompt.words
-        told = " ".join((one.get("description", ""), *declared_schema(one).get("properties", {})))
+        told = " ".join((one.get("description", ""), *properties_of(one)))
         other_words = (_words(told) & prompt.words) - name_words
         if not name_words and _takes_expression(one) and found_expression(prompt.read):
             name_words = {"arithmetic"}
@@ -107,7 +107,7 @@ def _asked(prompt: Prompt, functions: list[Declaration]) -> list[Declaration]:
 
 
 def _takes_expression(function: Declaration) -> bool:
-    properties = declared_schema(function).get("properties") or {}
+    properties = properties_of(function)
     return any(_words(name, keep=True) & frozenset(map(stem, EXPRESSIONS)) for name in properties)
 
 
@@ -142,7 +142,7 @@ def _calls(prompt: Prompt, wanted: list[Declaration], start: int = 0) -> list[Ca
 
 def _repeats(function: Declaration, places: int) -> int:
     """Say how often a function is called at once: for each place or name, if it takes exactly one."""
-    properties = declared_schema(function).get("properties") or {}
+    properties = properties_of(function)
     texts = [name for name, schema in properties.items() if isinstance(schema, dict) and schema.get("type") == "string"]
     words = [frozenset(_words(name, keep=True)) for name in texts]
     taking = [one for one in words if one & PLACES_STEMS]
