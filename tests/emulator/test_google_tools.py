@@ -6,7 +6,7 @@ import pytest
 
 from pollux.emulator.arithmetic import found_expression, worked_out
 from pollux.emulator.signatures import is_valid
-from tests.emulator.functions import GEMINI_2, GEMINI_3, TIME, ask, asking, parts_of, user
+from tests.emulator.functions import GEMINI_2, GEMINI_3, TIME, answered, ask, asking, parts_of, user
 
 TRACED = {"toolConfig": {"includeServerSideToolInvocations": True}}
 
@@ -164,3 +164,13 @@ async def test_beside_functions_both_come() -> None:
     assert await kinds("Call get_time for Oslo. Also search for the weather") == ["functionCall", "toolCall", "toolResponse"]
     assert await kinds("What is new?") == ["toolCall", "toolResponse", "text"]
     assert await kinds("Answer without searching") == ["text"]
+
+
+async def test_a_search_of_the_current_turn_is_not_repeated() -> None:
+    """After results that stand beside its trace, the text alone comes, still grounded (recorded)."""
+    tools = [{"googleSearch": {}}, {"functionDeclarations": [TIME]}]
+    body = {**asking("Call get_time for Oslo. Also search for the weather"), "tools": tools, **TRACED}
+    last = (await ask(answered(body, await parts_of(body)))).json["candidates"][0]
+
+    assert [sorted(part) for part in last["content"]["parts"]] == [["text", "thoughtSignature"]]
+    assert last["groundingMetadata"]["webSearchQueries"]

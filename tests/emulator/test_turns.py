@@ -161,6 +161,15 @@ async def test_count_tokens_counts_what_the_prompt_counts() -> None:
     assert counted.json["totalTokens"] > without.json["totalTokens"] > 5
 
 
+async def test_a_longer_result_counts_more() -> None:
+    """Word by word."""
+    body = asking("weather in Oslo?")
+    parts = await parts_of(body)
+    short, long = [(await ask(answered(body, parts, {"text": "rain " * n}))).json["usageMetadata"] for n in (1, 51)]
+
+    assert long["promptTokenCount"] - short["promptTokenCount"] == 50
+
+
 async def test_the_journal_shows_calls_and_results() -> None:
     """Whoever tests a proxy sees what it sent."""
     emulator = Emulator()
