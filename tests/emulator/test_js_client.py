@@ -111,3 +111,38 @@ def test_errors_are_understood(server: EmulatorServer) -> None:
     assert all(failure["api"] for failure in told)
     assert "GenerateRequestsPerDayPerProjectPerModel-FreeTier" in told[0]["message"]
     assert "API key not valid" in told[2]["message"]
+
+
+def test_a_tool_loop_goes_through_whole_and_streamed(server: EmulatorServer) -> None:
+    """Three rounds of two calls; the chat keeps the signatures itself."""
+    told = js(
+        server,
+        """
+        const tools = [{ functionDeclarations: [{ name: "get_weather", parametersJsonSchema: {
+          type: "object", properties: { location: { type: "string" } }, required: ["location"] } }] }];
+        const loop = async (streamed) => {
+          const chat = ai.chats.create({ model, config: { tools } });
+          const send = async (message) => {
+            if (!streamed) return chat.sendMessage({ message });
+            const found = { functionCalls: [], text: "" };
+            for await (const chunk of await chat.sendMessageStream({ message })) {
+              found.functionCalls.push(...(chunk.functionCalls ?? []));
+              for (const part of chunk.candidates[0].content?.parts ?? []) found.text += part.text ?? "";
+            }
+            return found;
+          };
+          const rounds = [];
+          let answer = await send("Call get_weather in 3 rounds, each with 2 parallel calls, for Paris and Rome");
+          while (answer.functionCalls?.length) {
+            rounds.push(answer.functionCalls.map((call) => call.args.location));
+            answer = await send(answer.functionCalls.map(({ id, name }) => (
+              { functionResponse: { id, name, response: { output: "sunny" } } })));
+          }
+          return { rounds, text: answer.text };
+        };
+        console.log(JSON.stringify([await loop(false), await loop(true)]));
+        """,
+    )
+
+    assert told[0]["rounds"] == told[1]["rounds"] == [["Paris", "Rome"]] * 3
+    assert all("2 results arrived" in one["text"] for one in told)

@@ -40,7 +40,7 @@ async def test_curl_examples_are_answered(command: str) -> None:
     assert reply.body
 
 
-@pytest.mark.parametrize(("language", "count"), [("toml", 3), ("json", 4)])
+@pytest.mark.parametrize(("language", "count"), [("toml", 3), ("json", 6)])
 def test_scripts_load(tmp_path: Path, language: str, count: int) -> None:
     """As files of that ending."""
     path = tmp_path / f"script.{language}"

@@ -5,13 +5,13 @@ For each field, in this order: `const` and `enum` (a member that the prompt name
 a quoted text, a name, the default, and at last a value that only satisfies the schema.
 """
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from pollux.emulator.limits import ARGUMENT_ITEMS_MAX, SCHEMA_DEPTH_MAX
-from pollux.emulator.schemas import Schema, resolved, types_of
+from pollux.emulator.amounts import read_number, within
+from pollux.emulator.limits import ARGUMENT_ITEMS_MAX, ARGUMENT_VALUES_MAX, SCHEMA_DEPTH_MAX
+from pollux.emulator.schemas import NUMBER_MAX, Schema, resolved, types_of
 from pollux.emulator.strings import fitting_string
 from pollux.emulator.words import WORD, Prompt, word_set
 
@@ -28,6 +28,9 @@ class Drawing:
     """Which call of the turn it is: of several names or numbers, each call draws another first."""
     not_names: frozenset[str] = frozenset()
     taken: set[tuple[str, str]] = field(default_factory=set)
+    found: dict[str, Any] = field(default_factory=dict)
+    """Values beside fields' names, as far as they were looked for."""
+    values_left: int = ARGUMENT_VALUES_MAX
 
     def arguments(self) -> dict[str, Any]:
         """Draw all arguments."""
@@ -35,7 +38,10 @@ class Drawing:
         return drawn if isinstance(drawn, dict) else {}
 
     def value(self, name: str, given: Any, depth: int) -> Any:
-        """Draw a value for a field."""
+        """Draw a value for a field. A schema that can have no end gets null in the depth."""
+        self.values_left -= 1
+        if self.values_left < 0 or depth > SCHEMA_DEPTH_MAX * 3:
+            return None
         schema = resolved(given, self.root)
         if "const" in schema:
             return schema["const"]
@@ -80,8 +86,8 @@ class Drawing:
 
     def object(self, schema: Schema, depth: int) -> dict[str, Any]:
         """Fill an object: what is required, and optional parts for which the prompt has something."""
-        properties = schema.get("properties") or {}
-        required = [name for name in schema.get("required") or [] if isinstance(name, str)]
+        properties = schema.get("properties", {})
+        required = [name for name in schema.get("required", []) if isinstance(name, str)]
         drawn: dict[str, Any] = {}
         for name, inner in properties.items():
             if name in required or (depth < SCHEMA_DEPTH_MAX and self.is_named(name, inner)):
@@ -105,7 +111,7 @@ class Drawing:
         most = min(int(schema.get("maxItems", ARGUMENT_ITEMS_MAX)), ARGUMENT_ITEMS_MAX)
         if depth >= SCHEMA_DEPTH_MAX:
             most = min(most, least)
-        first = [self.value(name, item, depth + 1) for item in (schema.get("prefixItems") or [])[:most]]
+        first = [self.value(name, item, depth + 1) for item in schema.get("prefixItems", [])[:most]]
         items = schema.get("items", {"type": "string"} if not first else False)
         count = max(least, min(most, max(len(first), 1, self.named_items(name, items))))
         if items is False:
@@ -116,13 +122,13 @@ class Drawing:
     def different(self, items: list[Any], schema: Schema, least: int) -> list[Any]:
         """Leave out repeated items; where that makes too few, take other members, numbers or texts."""
         kept: list[Any] = []
-        spare = iter(schema.get("enum") or [])
+        spare = iter(schema.get("enum", []))
         for number, given in enumerate(items):
             item = given
             if item in kept and isinstance(item, str) and "enum" not in schema:
                 item = fitting_string(f"{item} {number + 1}", schema)
             elif item in kept and isinstance(item, (int, float)) and not isinstance(item, bool):
-                item = _within(max(x for x in kept if isinstance(x, (int, float))) + 1, schema, whole=isinstance(item, int))
+                item = within(max(x for x in kept if isinstance(x, (int, float))) + 1, schema, whole=isinstance(item, int))
             while item in kept and (other := next(spare, ABSENT)) is not ABSENT:
                 item = other
             if item not in kept:
@@ -132,14 +138,14 @@ class Drawing:
     def numeric(self, name: str, schema: Schema, *, whole: bool) -> int | float:
         """Draw a number."""
         beside = self.beside(name)
-        drawn = _number(beside) if beside is not ABSENT else None
+        drawn = read_number(beside) if beside is not ABSENT else None
         if drawn is None:
-            drawn = next((n for text in self.left("number", self.prompt.numbers) if (n := _number(text)) is not None), None)
+            drawn = next((n for text in self.left("number", self.prompt.numbers) if (n := read_number(text)) is not None), None)
             if drawn is not None:
                 self.taken.add(("number", str(drawn)))
-        if drawn is None and isinstance(schema.get("default"), (int, float)):
+        if drawn is None and isinstance(schema.get("default"), (int, float)) and abs(schema["default"]) < NUMBER_MAX:
             drawn = schema["default"]
-        return _within(drawn if drawn is not None else 1, schema, whole=whole)
+        return within(drawn if drawn is not None else 1, schema, whole=whole)
 
     def boolean(self, name: str, schema: Schema) -> bool:
         """Draw a truth: false after "no", "not" or "without" before the field's name."""
@@ -175,7 +181,7 @@ class Drawing:
         if kind:
             return ABSENT
         if words & EXPRESSIONS:
-            found = re.search(r"[\d(][\d\s.()+*/\u00d7÷^%-]*[\d)]", prompt.read)
+            found = re.search(r"[\d(][\d\s.()+*/\u00d7÷^%-]{0,199}[\d)]", prompt.read)
             return found.group().strip() if found else prompt.read[:200]
         if words & COORDINATES:
             return self.first("number", prompt.numbers)
@@ -195,8 +201,12 @@ class Drawing:
 
     def beside(self, name: str) -> Any:
         """Find a value that the prompt writes beside a field's name."""
-        if len(name) < 2:
-            return ABSENT
+        if name not in self.found:
+            self.found[name] = self.looked_up(name) if len(name) > 1 else ABSENT
+        return self.found[name]
+
+    def looked_up(self, name: str) -> Any:
+        """Look for a value beside a name: in quotes, after a sign, or a number."""
         words = re.escape(_spoken(name)).replace(r"\ ", r"[\s_-]?")
         text = self.prompt.read
         for pattern in (
@@ -277,57 +287,3 @@ def _spoken(name: str) -> str:
 def _occurs(member: str, text: str) -> bool:
     words = member.replace("_", " ").strip()
     return bool(words) and re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE) is not None
-
-
-def _number(text: Any) -> float | int | None:
-    try:
-        number = float(text)
-    except (TypeError, ValueError):
-        return None
-    if not math.isfinite(number):
-        return None
-    return int(number) if number.is_integer() and "." not in str(text) else number
-
-
-def _within(number: float, schema: Schema, *, whole: bool) -> int | float:
-    """Move a number into the declared limits."""
-    step = schema.get("multipleOf") or (1 if whole else 0)
-    low, high = _limit(schema, "minimum", "exclusiveMinimum"), _limit(schema, "maximum", "exclusiveMaximum")
-    if whole:
-        number = round(number)
-    if low is not None and (number < low[0] or (low[1] and number == low[0])):
-        number = low[0] + (_inside(low, high, step) if low[1] else 0)
-    if high is not None and (number > high[0] or (high[1] and number == high[0])):
-        number = high[0] - (_inside(low, high, step) if high[1] else 0)
-    if step:
-        number = _on_grid(number, step, low, high)
-    return int(number) if whole else number
-
-
-Limit = tuple[float, bool] | None
-
-
-def _limit(schema: Schema, plain: str, exclusive: str) -> Limit:
-    """Read a limit, with whether it is outside itself; older schemas write the latter as a boolean."""
-    value, outside = schema.get(plain), schema.get(exclusive)
-    if isinstance(outside, bool) or outside is None:
-        return (value, bool(outside)) if isinstance(value, (int, float)) else None
-    if isinstance(value, (int, float)) and (value > outside if "inimum" in plain else value < outside):
-        return value, False
-    return outside, True
-
-
-def _inside(low: Limit, high: Limit, step: float) -> float:
-    if step:
-        return step
-    return (high[0] - low[0]) / 2 if low is not None and high is not None else 1
-
-
-def _on_grid(number: float, step: float, low: Limit, high: Limit) -> float:
-    """Find the next multiple of a step within the limits."""
-    count = round(number / step)
-    while low is not None and (count * step < low[0] or (low[1] and count * step == low[0])):
-        count += 1
-    while high is not None and (count * step > high[0] or (high[1] and count * step == high[0])):
-        count -= 1
-    return count * step

@@ -8,7 +8,7 @@ from typing import Any
 
 from pollux.emulator.words import DATE, URL
 
-EXPRESSION = re.compile(r"(?<![\w.])[(\d.-][\d\s.,()+*/\u00d7\u00f7^%-]*[\d)](?![\w])")
+EXPRESSION = re.compile(r"(?<![\w.+*/^%-])[(\d.-][\d\s.,()+*/\u00d7\u00f7^%-]{0,199}[\d)](?![\w+*/^%-]|\.\d)")
 
 EXPRESSION_CHARS_MAX = 200
 """Length of an expression: anything longer is no plain arithmetic."""

@@ -5,12 +5,13 @@ is read from the conversation, so nothing is remembered.
 """
 
 import re
+from collections import Counter
 from typing import Any
 
 from pollux.emulator.arguments import COORDINATES, EXPRESSIONS, PLACES, TEXTS, Drawing
 from pollux.emulator.arithmetic import found_expression
 from pollux.emulator.limits import CALLS_MAX
-from pollux.emulator.schemas import declared_schema
+from pollux.emulator.schemas import declared_schema, properties_of
 from pollux.emulator.turns import calls_of, results_of
 from pollux.emulator.words import WORD, Prompt, stem, word_set
 
@@ -38,14 +39,12 @@ def planned_calls(request: dict[str, Any]) -> list[Call]:
     prompt = Prompt(text)
     contents = request.get("contents", [])[start + 1 :]
     done = sum(1 for content in contents if results_of(content))
-    rounds = [] if prompt.wants_no_call and mode != "ANY" else _rounds(prompt, functions)
-    if done < len(rounds):
-        return rounds[done]
-    if mode != "ANY":
-        return []
+    calls = [] if prompt.wants_no_call and mode != "ANY" else _round(prompt, functions, done)
+    if calls or mode != "ANY":
+        return calls
     called = {call["name"] for content in contents for call in calls_of(content)}
     left = [one for one in functions if one["name"] not in called] or functions
-    return _calls(prompt, left[:1], 0)
+    return _calls(prompt, left[:1])
 
 
 def callable_functions(request: dict[str, Any]) -> list[Declaration]:
@@ -72,21 +71,16 @@ def asking_text(request: dict[str, Any]) -> tuple[str, int]:
     return "", -1
 
 
-def _rounds(prompt: Prompt, functions: list[Declaration]) -> list[list[Call]]:
+def _round(prompt: Prompt, functions: list[Declaration], done: int) -> list[Call]:
+    """Give the calls of the next round; none when all rounds are over, or the prompt asks for none."""
     asked = _asked(prompt, functions)
-    if not asked:
-        if not (prompt.rounds or prompt.calls_at_once):
-            return []
+    if not asked and (prompt.rounds or prompt.calls_at_once):
         asked = functions if prompt.is_parallel and not prompt.calls_at_once else functions[:1]
-    calls = _calls(prompt, asked, prompt.calls_at_once)
-    if prompt.rounds:
-        if prompt.is_parallel or len(calls) <= 1:
-            at_once = len(calls)
-            return [_calls(prompt, asked, prompt.calls_at_once, number * at_once) for number in range(prompt.rounds)]
-        return [[calls[number % len(calls)]] for number in range(prompt.rounds)]
-    if prompt.is_one_by_one:
-        return [[call] for call in calls]
-    return [calls]
+    wanted = _wanted(prompt, asked)
+    if prompt.is_one_by_one or (prompt.rounds and not prompt.is_parallel):
+        rounds = prompt.rounds or len(wanted)
+        return _calls(prompt, wanted)[done % len(wanted) :][:1] if done < rounds and wanted else []
+    return _calls(prompt, wanted, done * len(wanted)) if done < max(prompt.rounds, 1) else []
 
 
 def _asked(prompt: Prompt, functions: list[Declaration]) -> list[Declaration]:
@@ -97,7 +91,7 @@ def _asked(prompt: Prompt, functions: list[Declaration]) -> list[Declaration]:
     scored = []
     for one in functions:
         name_words = _words(re.sub(r"([a-z])([A-Z])", r"\1 \2", one["name"])) & prompt.words
-        told = " ".join((one.get("description", ""), *declared_schema(one).get("properties", {})))
+        told = " ".join((one.get("description", ""), *properties_of(one)))
         other_words = (_words(told) & prompt.words) - name_words
         if not name_words and _takes_expression(one) and found_expression(prompt.read):
             name_words = {"arithmetic"}
@@ -113,35 +107,42 @@ def _asked(prompt: Prompt, functions: list[Declaration]) -> list[Declaration]:
 
 
 def _takes_expression(function: Declaration) -> bool:
-    properties = declared_schema(function).get("properties") or {}
+    properties = properties_of(function)
     return any(_words(name, keep=True) & frozenset(map(stem, EXPRESSIONS)) for name in properties)
 
 
-def _calls(prompt: Prompt, functions: list[Declaration], count: int, start: int = 0) -> list[Call]:
-    """Call each function once, or once for each of several names when it takes one; `count` asks for so many in all."""
-    names = frozenset(one["name"] for one in functions)
+def _wanted(prompt: Prompt, functions: list[Declaration]) -> list[Declaration]:
+    """List the functions to call at once: each once, or once for each of several names; or as many calls as asked for."""
+    if not functions:
+        return []
+    if prompt.calls_at_once:
+        return [functions[number % len(functions)] for number in range(prompt.calls_at_once)]
+    places = len(_places(prompt, functions))
+    wanted = [one for one in functions for _ in range(_repeats(one, places))]
+    return (wanted * 2 if prompt.is_parallel and len(wanted) == 1 else wanted)[:CALLS_MAX]
+
+
+def _places(prompt: Prompt, functions: list[Declaration]) -> list[str]:
+    """List the names in a prompt that are not names of functions, nor words of theirs."""
     spoken = frozenset(word for one in functions for word in _words(one["name"]))
-    places = [name for name in prompt.names if stem(name) not in spoken and name not in names]
-    ignored = names | (frozenset(prompt.names) - frozenset(places))
-    if count:
-        wanted = [functions[number % len(functions)] for number in range(count)]
-    else:
-        wanted = [one for one in functions for _ in range(_repeats(one, len(places)))]
-    if not count and prompt.is_parallel and len(wanted) == 1:
-        wanted *= 2
-    seen: dict[str, int] = {}
+    return [name for name in prompt.names if stem(name) not in spoken and name not in {one["name"] for one in functions}]
+
+
+def _calls(prompt: Prompt, wanted: list[Declaration], start: int = 0) -> list[Call]:
+    """Draw the arguments; each further call of a function begins with another name or number."""
+    not_names = frozenset(prompt.names) - frozenset(_places(prompt, wanted)) | {one["name"] for one in wanted}
+    seen: Counter[str] = Counter()
     calls: list[Call] = []
-    for one in wanted[:CALLS_MAX]:
-        number = seen.get(one["name"], 0)
-        seen[one["name"]] = number + 1
-        arguments = Drawing(prompt, declared_schema(one), start + number, ignored).arguments()
+    for one in wanted:
+        arguments = Drawing(prompt, declared_schema(one), start + seen[one["name"]], not_names).arguments()
+        seen[one["name"]] += 1
         calls.append({"name": one["name"], "args": arguments})
     return calls
 
 
 def _repeats(function: Declaration, places: int) -> int:
     """Say how often a function is called at once: for each place or name, if it takes exactly one."""
-    properties = declared_schema(function).get("properties") or {}
+    properties = properties_of(function)
     texts = [name for name, schema in properties.items() if isinstance(schema, dict) and schema.get("type") == "string"]
     words = [frozenset(_words(name, keep=True)) for name in texts]
     taking = [one for one in words if one & PLACES_STEMS]

@@ -72,6 +72,9 @@ PROMPT_READ_CHARS_MAX = 20_000
 SCHEMA_DEPTH_MAX = 12
 """Depth to which optional parts of arguments are filled; what refers to itself must end."""
 
+ARGUMENT_VALUES_MAX = 5_000
+"""Values in the arguments of one call: a schema that doubles at each step must end too."""
+
 ARGUMENT_ITEMS_MAX = 1_000
 """Items of a list that `minItems` may demand."""
 

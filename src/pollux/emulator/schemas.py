@@ -6,6 +6,8 @@
 
 from typing import Any
 
+from pollux.emulator.limits import SCHEMA_DEPTH_MAX
+
 Schema = dict[str, Any]
 
 COUNTS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
@@ -44,22 +46,30 @@ def json_schema(given: Schema) -> Schema:
     return schema
 
 
-def resolved(schema: Any, root: Schema) -> Schema:
-    """Follow `$ref` within the declaration, and put the parts of `allOf` together."""
-    if not isinstance(schema, dict):
+def resolved(schema: Any, root: Schema, depth: int = 0) -> Schema:
+    """Follow `$ref` within the declaration, and put the parts of `allOf` together. What makes no sense is left out."""
+    if not isinstance(schema, dict) or depth > SCHEMA_DEPTH_MAX:
         return {}
-    found: Schema = schema
+    found: Schema = _sane(schema)
     seen: set[str] = set()
-    while isinstance(found.get("$ref"), str) and found["$ref"] not in seen:
+    while "$ref" in found and found["$ref"] not in seen:
         seen.add(found["$ref"])
         beside = {name: value for name, value in found.items() if name != "$ref"}
-        found = {**_found(found["$ref"], root), **beside}
-    for part in found.get("allOf", []):
-        inner = resolved(part, root)
-        merged = {**found, **{name: value for name, value in inner.items() if name not in ("properties", "required")}}
-        merged["properties"] = {**found.get("properties", {}), **inner.get("properties", {})}
-        merged["required"] = [*found.get("required", []), *inner.get("required", [])]
-        found = {name: value for name, value in merged.items() if value or name not in ("properties", "required")}
+        found = {**_sane(_found(found["$ref"], root)), **beside}
+    for part in found.pop("allOf", []):
+        inner = resolved(part, root, depth + 1)
+        properties = {**found.get("properties", {}), **inner.get("properties", {})}
+        required = [*found.get("required", []), *inner.get("required", [])]
+        found |= inner
+        found |= {"properties": properties} if properties else {}
+        found |= {"required": required} if required else {}
+    return found
+
+
+def properties_of(declaration: dict[str, Any]) -> dict[str, Any]:
+    """Give the fields of a function's arguments."""
+    root = declared_schema(declaration)
+    found: dict[str, Any] = resolved(root, root).get("properties", {})
     return found
 
 
@@ -82,6 +92,39 @@ KEYWORDS_OF = {
     "string": ("minLength", "maxLength", "pattern", "format"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
+
+
+OBJECTS = ("properties", "$defs", "definitions")
+LISTS = ("required", "enum", "anyOf", "oneOf", "allOf", "prefixItems")
+NUMBERS = ("minimum", "maximum", "multipleOf")
+TEXTS = ("$ref", "pattern", "format")
+"""What values of keywords must be. A schema of a caller may have anything in them."""
+
+
+def _sane(schema: Schema) -> Schema:
+    """Leave out keywords whose value is of another kind than JSON Schema's: they say nothing."""
+    return {name: value for name, value in schema.items() if _is_sane(name, value)}
+
+
+def _is_sane(name: str, value: Any) -> bool:
+    if name in OBJECTS:
+        return isinstance(value, dict)
+    if name in LISTS:
+        return isinstance(value, list)
+    if name in TEXTS:
+        return isinstance(value, str)
+    if name in COUNTS:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if name in NUMBERS:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < NUMBER_MAX
+        return number and (name != "multipleOf" or value > 0)
+    if name in ("exclusiveMinimum", "exclusiveMaximum"):
+        return isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < NUMBER_MAX)
+    return True
+
+
+NUMBER_MAX = 1e15
+"""Limits of numbers that are looked at: beyond, neighbouring numbers are no longer told apart."""
 
 
 def _found(reference: str, root: Schema) -> Schema:

@@ -38,6 +38,9 @@ SHAPES = {
 
 FILLING = "abcdefghijklmnopqrstuvwxyz"
 
+TEXT_CHARS_MAX = 100_000
+"""Length of a text that `minLength` may demand."""
+
 TRIED = ("a", "A", "1", "abc", "ABC", "abc1", "ABC-123", "123", "12345", "1234567890", "a1b2c3d4", "#a1b2c3", "1.0.0", "en-US",
          "+15550100", "10:00", "2026-11-22", "example", "Example", "user@example.com", "https://example.com/")  # fmt: skip
 """Texts that are tried when a pattern refuses the drawn one."""
@@ -54,22 +57,38 @@ def fitting_string(drawn: str, schema: dict[str, Any]) -> str:
         drawn = SAMPLES[kind]
     text = _of_length(drawn, schema)
     pattern = schema.get("pattern")
-    if isinstance(pattern, str) and not _matches(pattern, text):
-        tried = (_of_length(other, schema) for other in (*re.findall(r"\w[\w.-]*", drawn), *TRIED))
+    if pattern is not None and _is_quick(pattern) and not _matches(pattern, text):
+        words = re.findall(r"\w[\w.-]*", drawn)[:20]
+        tried = (_of_length(other, schema) for other in (*words, *TRIED))
         text = next((other for other in tried if _matches(pattern, other)), text)
     return text
 
 
 def _of_length(text: str, schema: dict[str, Any]) -> str:
     least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
-    while len(text) < least:
+    while len(text) < min(least, TEXT_CHARS_MAX):
         text += FILLING[: least - len(text)]
     return text if most is None else text[: int(most)]
 
 
+def _is_quick(pattern: str) -> bool:
+    """Tell whether a pattern of a caller can be tried without taking for ever: no repeated groups, few repetitions."""
+    return len(pattern) <= PATTERN_CHARS_MAX and not REPEATED_GROUP.search(pattern) and len(REPEATED.findall(pattern)) <= 4
+
+
+REPEATED_GROUP = re.compile(r"\)[*+{]")
+REPEATED = re.compile(r"[*+]|\{\d*,")
+
+PATTERN_CHARS_MAX = 200
+"""Length of a pattern that is tried."""
+
+PATTERN_TEXT_CHARS_MAX = 40
+"""Length of a text that a pattern is tried on."""
+
+
 def _matches(pattern: str, text: str) -> bool:
     try:
-        return re.search(pattern, text) is not None
+        return len(text) <= PATTERN_TEXT_CHARS_MAX and re.search(pattern, text) is not None
     except re.error:
         return True
 

@@ -17,11 +17,11 @@ QUOTED = re.compile(r"[\"“”„]([^\"“”„]{1,400})[\"“”]|(?<!\w)['\u
 
 URL = re.compile(r"https?://[^\s<>\"'“”`)\]]+")
 
-EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 
 DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
-IDENTIFIER = re.compile(r"\b(?=\w*[A-Za-z])(?=[\w-]*\d)\w+(?:-\w+)*\b|\b[A-Z]{2,6}\b")
+IDENTIFIER = re.compile(r"\b(?=\w{0,100}[A-Za-z])(?=[\w-]{0,100}\d)\w+(?:-\w+){0,10}\b|\b[A-Z]{2,6}\b")
 
 COUNT_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
 
