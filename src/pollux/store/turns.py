@@ -63,10 +63,12 @@ class SqliteTurnStore:
             "PRAGMA auto_vacuum = INCREMENTAL;"
             + ("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" if file is not None else "")
             + "CREATE TABLE IF NOT EXISTS turn"
-            " (owner TEXT, key TEXT, kept_at REAL, turn BLOB, PRIMARY KEY (owner, key)) WITHOUT ROWID;"
+            " (owner TEXT, key TEXT, kept_at REAL, turn BLOB, PRIMARY KEY (owner, key));"
             "CREATE INDEX IF NOT EXISTS turn_by_age ON turn (kept_at);"
         )
         self._read = self._connect()
+        if file is None:
+            self._read.execute("PRAGMA read_uncommitted = 1")  # else a read and a write at the same time are both refused
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="turns")
         self._gathered: dict[tuple[str, str], bytes] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -75,19 +77,22 @@ class SqliteTurnStore:
         self._swept = 0.0
 
     def get(self, owner: str, keys: Iterable[str]) -> dict[str, bytes]:
-        """Give what is kept of an owner under these keys."""
+        """Give what is kept of an owner under these keys; where the file cannot be read, what is gathered."""
         wanted = list(dict.fromkeys(keys))
+        # Before the file: what is written meanwhile is no longer gathered, and not in a read that has begun.
+        gathered = {key: turn for key in wanted if (turn := self._gathered.get((owner, key))) is not None}
         found: dict[str, bytes] = {}
         for at in range(0, len(wanted), KEYS_AT_ONCE):
             some = wanted[at : at + KEYS_AT_ONCE]
             marks = ",".join("?" * len(some))
-            found.update(self._read.execute(f"SELECT key, turn FROM turn WHERE owner = ? AND key IN ({marks})", (owner, *some)))  # noqa: S608 - only marks
-        if self._gathered:
-            for key in wanted:
-                turn = self._gathered.get((owner, key))
-                if turn is not None:
-                    found[key] = turn
-        return found
+            try:
+                found.update(
+                    self._read.execute(f"SELECT key, turn FROM turn WHERE owner = ? AND key IN ({marks})", (owner, *some))  # noqa: S608 - only marks
+                )
+            except sqlite3.Error as error:
+                log.warning("Thought signatures could not be read: %s. Clients that drop them lose quality.", error)
+                break
+        return found | gathered
 
     async def put(self, owner: str, turns: Mapping[str, bytes]) -> None:
         """Keep turns; returns when they are kept. Those that are asked for meanwhile are written together."""
@@ -172,13 +177,14 @@ class SqliteTurnStore:
         page_bytes = write.execute("PRAGMA page_size").fetchone()[0]
         while True:
             pages = write.execute("PRAGMA page_count").fetchone()[0] - write.execute("PRAGMA freelist_count").fetchone()[0]
-            if pages * page_bytes <= self._bytes_max:
+            turns = write.execute("SELECT count(*) FROM turn").fetchone()[0]
+            excess = 1 - self._bytes_max / (pages * page_bytes)
+            if excess <= 0 or turns == 0:
                 return
-            oldest = write.execute(
-                "DELETE FROM turn WHERE (owner, key) IN (SELECT owner, key FROM turn ORDER BY kept_at LIMIT 1000)"
+            write.execute(
+                "DELETE FROM turn WHERE rowid IN (SELECT rowid FROM turn ORDER BY rowid LIMIT ?)",  # as they came: whole pages
+                (max(1, int(turns * excess)),),
             )
-            if not oldest.rowcount:
-                return
 
 
 def _settle(waiting: list[asyncio.Future[None]]) -> None:
