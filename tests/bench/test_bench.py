@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.answers import WrongAnswerError, check_stream, check_whole
-from bench.bodies import STREAMS, WHOLE_REPLY
+from bench.bodies import STREAMS, WHOLE_REPLY, WHOLES
 from bench.cases import cases
 from bench.certificates import make_certificates
 from bench.cpu import cpu_ns, family, memory
@@ -189,4 +189,4 @@ def test_a_table_has_straight_columns() -> None:
 def test_the_cases_say_what_can_be_played() -> None:
     """Every row names streams that the mock has."""
     for case in cases(10):
-        assert set(case.plays) | set(case.warm_up_plays) <= {*STREAMS, "whole"}
+        assert set(case.plays) | set(case.warm_up_plays) <= {*STREAMS, *WHOLES}
