@@ -73,8 +73,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
                 telling.spend(events)
             for event in events:
                 telling.feed(event)
-            await keeper.keep_calls(reader, telling)
-            keeper.keep_answer(reader, telling)
+            await keeper.keep_answer(reader, telling)
             await exchange.answer(200, _encode(telling.completion()))
     finally:
         exchange.notes += asking.notes

@@ -75,8 +75,12 @@ class Keeper:
             await self._memory.keep(self._owner, kept)
             self._kept = kept
 
-    def keep_answer(self, reader: ReplyReader, telling: ChatTelling) -> None:
-        """Keep the whole turns, under the trail's key and, where there are calls, again under theirs."""
+    async def keep_answer(self, reader: ReplyReader, telling: ChatTelling) -> None:
+        """Keep the whole turns, under the trail's key and, where there are calls, under theirs too.
+
+        With calls it is to be awaited before the answer ends: the next request may reach another worker at once, and where a
+        framework replaced the ids only the trail's key finds the turn.
+        """
         if self._trail is None:
             return
         kept: dict[str, bytes] = {}
@@ -87,7 +91,11 @@ class Keeper:
                 key = call_key(self._token, candidate)
                 if told.calls and self._kept.get(key) != turn:
                     kept[key] = turn
-        if kept:
+        if not kept:
+            return
+        if any(told.calls for told in telling.tellings.values()):
+            await self._memory.keep(self._owner, kept)
+        else:
             self._memory.keep_soon(self._owner, kept)
 
 

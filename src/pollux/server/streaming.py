@@ -99,8 +99,8 @@ async def relay(
             if not asking.mends_end(reader):
                 break
             telling.spend(reader.close())
-        keeper.keep_answer(reader, telling)
         messages = _fed(telling, [*held, *reader.close()]) + telling.close()
+        await keeper.keep_answer(reader, telling)
         await exchange.send(_encoded(messages) + sse.DONE, more=False)
     except ApiError as error:
         if not commitment.committed:
