@@ -151,13 +151,13 @@ class Streamed:
     events: list[Json]
 
 
-text_parts = st.builds(
+text_parts: st.SearchStrategy[Json] = st.builds(
     lambda text, thought, signature: _without_gaps({"text": text, "thought": thought, "thoughtSignature": signature}),
     words | st.just(""),
     st.sampled_from([None, None, True]),
     st.sampled_from([None, None, None, "c2ln"]),
 )
-strange_parts = st.sampled_from(
+strange_parts: st.SearchStrategy[Json] = st.sampled_from(
     [
         {"hologram": {"data": "aGk="}},
         {"inlineData": {"mimeType": "image/png", "data": "iVBOR"}},
@@ -165,7 +165,7 @@ strange_parts = st.sampled_from(
         {"executableCode": {"language": "PYTHON", "code": "print(1)"}, "thoughtSignature": "c2ln"},
     ]
 )
-call_parts = st.builds(
+call_parts: st.SearchStrategy[Json] = st.builds(
     lambda name, args, signature: _without_gaps({"functionCall": {"name": name, "args": args}, "thoughtSignature": signature}),
     st.sampled_from(["now", "get_weather"]),
     arguments,
@@ -256,7 +256,7 @@ def streamed_call(draw: st.DrawFn, part: Json) -> list[Json]:
             groups.append([])
         groups[-1].append(partial)
     calls: list[Json] = [{"partialArgs": group, "willContinue": True} for group in groups]
-    if calls and draw(st.booleans()):
+    if draw(st.booleans()) and calls:
         del calls[-1]["willContinue"]
     else:
         calls.append({})
