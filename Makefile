@@ -50,7 +50,7 @@ format: .venv/.dev ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 
 test: .venv/.dev ## every test that needs nothing outside this folder
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --ignore=tests/recorded
 
 pairs: .venv/.dev ## print the golden pairs as a page
 	@$(BIN)/python -m tools.pairs
