@@ -73,7 +73,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("a thousand tools", {"tools": [function(f"look_{i}") for i in range(1000)]}, "tools", "more than 512 functions"),
     ("one name twice", {"tools": [function(), function()]}, "tools[1].function.name", "'look' is given twice"),
     ("no name", {"tools": [function("")]}, "tools[0].function.name", "missing"),
-    ("a name that is no text", {"tools": [function(name=7)]}, "tools[0].function.name", "missing"),
+    ("a name that is no text", {"tools": [{"type": "function", "function": {"name": 7}}]}, "tools[0].function.name", "missing"),
     ("no function", {"tools": [{"type": "function"}]}, "tools[0].function", "must be an object"),
     ("no list", {"tools": {"type": "function"}}, "tools", "a list"),
     ("an unknown kind", {"tools": [{"type": "retrieval"}]}, "tools[0].type", "'retrieval'"),
