@@ -24,13 +24,13 @@ class Sample:
 GREEN = (
     Sample("01", 2, checks.chat),
     Sample("02", 2, checks.effort),
+    Sample("03", 3, checks.thoughts),
     Sample("04", 2, checks.stream),
+    Sample("05", 3, checks.tool_call),
     Sample("15", 2, checks.models),
     Sample("16", 2, checks.model),
 )
 LATER = (
-    Sample("03", 3, checks.thoughts),
-    Sample("05", 3, checks.tool_call),
     Sample("06", 6, checks.image_seen),
     Sample("07", 7, checks_jobs.picture),
     Sample("08", 7, checks_jobs.video_created),

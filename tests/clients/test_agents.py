@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import pollux.emulator.journal
-from tests.clients.agents import GEMINI_2, GEMINI_3, Agent, Keeping, first_calls, task
+from tests.clients.agents import CITY, GEMINI_2, GEMINI_3, TOOLS, Agent, Keeping, client_of, first_calls, task
 from tests.clients.conftest import Service
 
 ROUNDS = 10
@@ -85,3 +85,31 @@ def test_a_hundred_turns_of_tools(service: Service, monkeypatch: pytest.MonkeyPa
     assert agent.ran == [BOTH] * 100
     assert found == list(agent.signatures.items())
     assert len(found) == 100
+
+
+def test_the_stream_helper_reads_calls_of_strict_tools(service: Service) -> None:
+    """It joins the deltas itself, reads the arguments, and tells each call when it is whole."""
+    strict: Any = [
+        {
+            "type": "function",
+            "function": each["function"] | {"strict": True, "parameters": CITY | {"additionalProperties": False}},
+        }
+        for each in TOOLS
+    ]
+    done: list[tuple[int, str, object]] = []
+    with (
+        client_of(service.url) as client,
+        client.chat.completions.stream(model=GEMINI_3, messages=[{"role": "user", "content": task(1)}], tools=strict) as stream,
+    ):
+        done = [
+            (event.index, event.name, event.parsed_arguments)
+            for event in stream
+            if event.type == "tool_calls.function.arguments.done"
+        ]
+        [choice] = stream.get_final_completion().choices
+    [body] = sent_to_gemini(service)
+
+    assert done == [(0, "get_weather", {"city": "Paris"}), (1, "get_time", {"city": "Paris"})]
+    assert choice.finish_reason == "tool_calls"
+    assert [call.function.arguments for call in choice.message.tool_calls or []] == ['{"city":"Paris"}'] * 2
+    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}

@@ -4,6 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -129,3 +130,17 @@ def test_a_turn_is_used_if_and_only_if_it_says_what_the_message_says(
         assert signatures == ["c2ln"] * len(calls)
     else:
         assert "c2ln" not in signatures
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["[" * 50_000, "{" * 50_000, '{"a":' * 5000 + "1" + "}" * 5000, '{"n":1e999}', '{"n":' + "9" * 400 + "}", '"\\ud800"'],
+)
+def test_odd_arguments_do_no_harm(arguments: str) -> None:
+    """Arguments that are nested too deeply or hold odd numbers are no error, neither for the trail nor for the request."""
+    call = {"id": "c1", "function": {"name": "now", "arguments": arguments}}
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}]
+    asked = msgspec.convert({"model": MODEL, "messages": messages}, ChatCompletionRequest)
+    built = chat.to_gemini(asked, profile(MODEL), chat.trail(asked, profile(MODEL)))
+
+    assert msgspec.json.encode(built.native)
