@@ -13,11 +13,8 @@ import asyncio
 import functools
 import math
 import ssl
-
-
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, Self
-
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -461,8 +458,6 @@ class _Body(Payload):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Give it as text."""
         return self._value.decode(encoding, errors)
-<<<<<<< ours
-=======
 
 
 class _Pieces(Payload):
@@ -505,19 +500,3 @@ def _payload(request: HttpRequest) -> Payload | None:
         case bytes():
             return _Body(request.body)
     return _Pieces(request.body, request.content_length)
-
-
-def _origin(host: str | None, port: int | None) -> str:
-    return f"[{host}]:{port}" if host and ":" in host else f"{host}:{port}"
-
-
-def _os_reason(error: OSError) -> str:
-    """Say in a few words what the system or TLS said."""
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({(error.reason or 'closed by the peer').replace('_', ' ').lower()})"
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
-    if isinstance(error, ConnectionError):
-        return "the connection was closed while it was set up"
-    return os.strerror(error.errno).lower() if error.errno else "it cannot be reached"
->>>>>>> theirs
