@@ -7,7 +7,7 @@ whether the caller leaves, and remembers what the access log tells.
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from pollux.errors import TooLarge
@@ -79,9 +79,7 @@ class Exchange:
 
     async def body(self, bytes_max: int, hold: Callable[[int], None]) -> bytes:
         """Read the request's body; each piece is held as it comes. Raises TooLarge without reading further, or CallerLeft."""
-        declared = self.headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > bytes_max:
-            raise _too_large(bytes_max)
+        self.check_length(bytes_max)
         pieces: list[bytes] = []
         while True:
             message = await self._receive()
@@ -97,9 +95,30 @@ class Exchange:
                 return piece if not pieces else b"".join((*pieces, piece))
             pieces.append(piece)
 
-    def watch(self) -> None:
-        """From now on cancel the current task when the caller leaves; the body must have been read."""
-        task = asyncio.current_task()
+    async def pieces(self, bytes_max: int) -> AsyncIterator[bytes]:
+        """Give the request's body piece by piece, holding none. Raises TooLarge without reading further, or CallerLeft."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise CallerLeft
+            piece = message.get("body", b"")
+            more = message.get("more_body", False)
+            self.body_bytes += len(piece)
+            if self.body_bytes > bytes_max:
+                raise _too_large(bytes_max)
+            if piece:
+                yield piece
+
+    def check_length(self, bytes_max: int) -> None:
+        """Refuse a body that says itself that it is too large. Raises TooLarge."""
+        declared = self.headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > bytes_max:
+            raise _too_large(bytes_max)
+
+    def watch(self, task: "asyncio.Task[Any] | None" = None) -> None:
+        """From now on cancel a task, the current one, when the caller leaves; the body must have been read."""
+        task = task or asyncio.current_task()
         assert task is not None
 
         def leave(watch: asyncio.Future[Message]) -> None:

@@ -14,7 +14,7 @@ import functools
 import math
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 import aiohttp
@@ -82,7 +82,7 @@ class AiohttpClient:
     async def stream(self, request: HttpRequest) -> "_Stream":
         """Send a request and return when the headers have arrived."""
         check(request)
-        if request.repeatable:
+        if request.repeatable and (request.body is None or isinstance(request.body, bytes)):
             try:
                 return await self._send(request, pooled=True)
             except _Stale:
@@ -105,7 +105,7 @@ class AiohttpClient:
                 request.method,
                 url,
                 headers=request.headers,
-                data=_Body(request.body) if request.body is not None else None,
+                data=_payload(request),
                 proxy=self._proxy(url),
                 allow_redirects=False,
             )
@@ -388,6 +388,10 @@ class _Connection(ResponseHandler):
             return _Stale(0)
         return ConnectionBroken(self.received_bytes)
 
+    def sent_some(self) -> None:
+        """A piece of a streamed request was written: whoever gives it is slow, and the connection is not silent."""
+        self._moved = self._loop.time()
+
     # The clock.
 
     def _shortest_seconds(self) -> float:
@@ -451,6 +455,48 @@ class _Body(Payload):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Give it as text."""
         return self._value.decode(encoding, errors)
+
+
+class _Pieces(Payload):
+    """A request's body that comes in pieces: each is written when the one before has gone out."""
+
+    _value: AsyncIterable[bytes]
+
+    def __init__(self, value: AsyncIterable[bytes], content_length: int | None) -> None:
+        super().__init__(value)
+        self._size = content_length
+
+    async def write(self, writer: "AbstractStreamWriter") -> None:
+        """Write it."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: "AbstractStreamWriter", content_length: int | None) -> None:  # noqa: ARG002 - the pieces' own length
+        """Write it; a body that is shorter or longer than was said breaks the connection."""
+        size = 0
+        connection = getattr(writer, "protocol", None)
+        async for piece in self._value:
+            size += len(piece)
+            if self._size is not None and size > self._size:
+                break
+            await writer.write(piece)
+            await writer.drain()
+            if isinstance(connection, _Connection):
+                connection.sent_some()
+        if self._size is not None and size != self._size:
+            raise ValueError("The body is not as long as was said.")
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Never: it is read once."""
+        raise TypeError("A body that comes in pieces is not text.")
+
+
+def _payload(request: HttpRequest) -> Payload | None:
+    match request.body:
+        case None:
+            return None
+        case bytes():
+            return _Body(request.body)
+    return _Pieces(request.body, request.content_length)
 
 
 def _origin(host: str | None, port: int | None) -> str:

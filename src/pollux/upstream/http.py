@@ -15,7 +15,7 @@ cancelled, failed) it is cut at once, so that the peer stops working for nobody.
 
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -78,7 +78,13 @@ class HttpRequest:
     url: str
     """Absolute, http or https, ASCII with everything else percent-encoded, sent as it stands; never holds a key."""
     headers: Mapping[str, str]
-    body: bytes | None = None
+    body: bytes | AsyncIterable[bytes] | None = None
+    """A body that comes in pieces is read once, as fast as the peer takes it; such a request is never sent a second time.
+
+    What it raises ends the exchange with ConnectionBroken; whoever gave it knows why.
+    """
+    content_length: int | None = None
+    """Bytes of a body that comes in pieces; None: not known, so it goes out chunked."""
     repeatable: bool = True
     """False: never sent a second time, whatever happened (videos, batches)."""
 
