@@ -1,0 +1,117 @@
+"""Whose native things are whose, while all callers spend the server's key. CONTRACT, section 2.
+
+To Google all callers are one project. So a caller may name only what they made through this server: everything else, whoever
+made it and whether it exists or not, is answered here, in the words for an unknown name, and never asked of Google. With
+callers' own keys Google keeps them apart, and none of this is used; nor is it where one person of this machine is the only
+caller.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from pollux.errors import ApiError, NotFound, PermissionDenied
+from pollux.server.access import Caller
+from pollux.server.native_paths import Target
+from pollux.server.references import item_name, made_by, names_in
+from pollux.settings import Settings
+from pollux.store.names import OwnedNames, SqliteOwnedNames
+
+log = logging.getLogger("pollux.server")
+
+MAKING_VERBS = ("batch", "asyncBatch", "predictLongRunning")
+"""Beginnings of a model's verbs that make something which stays; batchEmbedContents answers at once and makes nothing."""
+
+
+class Owned:
+    """Judges what callers name, and notes what they make."""
+
+    def __init__(self, names: OwnedNames, host: str) -> None:
+        self._names = names
+        self._host = host
+
+    async def check(self, caller: Caller, names: Iterable[str]) -> None:
+        """Refuse names that are not the caller's. Raises PermissionDenied or NotFound, as for an unknown name."""
+        wanted = sorted(set(names))
+        if not wanted:
+            return
+        owners = await self._names.owner_of(wanted)
+        for name in wanted:
+            if owners.get(name) != caller.owner:
+                raise unknown(name)
+
+    async def check_body(self, caller: Caller, body: Any) -> None:
+        """Refuse a request's JSON that uses what is not the caller's. Raises like `check`."""
+        await self.check(caller, names_in(body, host=self._host, strict=True))
+
+    async def note(self, caller: Caller, target: Target, method: str, answer: Any) -> None:
+        """Note what an answer says was made; returns when it is kept. Raises ApiError when it cannot be."""
+        try:
+            if method == "POST" and (not target.name or target.way):
+                await self._names.add(caller.owner, made_by(answer, target.collection))
+            found = names_in(answer, host=self._host)
+            known = await self._names.owner_of(found)
+            await self._names.add(caller.owner, sorted(found - known.keys()), made=False)
+        except OSError:
+            log.exception("A name could not be noted")
+            raise ApiError(
+                "The server cannot note whose the new resource is, so it does not give it out. Try again later.",
+                status=503,
+                code="store_unavailable",
+            ) from None
+
+    async def forget(self, caller: Caller, name: str) -> None:
+        """Forget what the caller has deleted."""
+        try:
+            await self._names.remove(caller.owner, name)
+        except OSError:
+            log.exception("A name could not be forgotten")  # it names nothing any more: the upstream says so
+
+    async def only_own(self, caller: Caller, collection: str, answer: dict[str, Any]) -> int:
+        """Leave only the caller's items in a page of a list, in place; give how many there are."""
+        left = 0
+        for key, items in answer.items():
+            if isinstance(items, list):
+                named = [(item_name(item, collection), item) for item in items]
+                owners = await self._names.owner_of(name for name, _ in named if name)
+                answer[key] = [item for name, item in named if owners.get(name) == caller.owner]
+                left += len(answer[key])
+        return left
+
+    def close(self) -> None:
+        """Close the store of names."""
+        self._names.close()
+
+
+def makes(target: Target) -> bool:
+    """Say whether a request to a path of the models makes something that stays."""
+    return target.verb.startswith(MAKING_VERBS) and target.verb != "batchEmbedContents"
+
+
+def unknown(name: str) -> ApiError:
+    """Make the answer for a name that nobody knows, in the native API's words.
+
+    Source: recorded (files); public reports (caches); the answer to a missing resource (others).
+    """
+    collection, _, rest = name.partition("/")
+    match collection:
+        case "files":
+            return PermissionDenied(f"You do not have permission to access the File {rest} or it may not exist.")
+        case "cachedContents":
+            return PermissionDenied("CachedContent not found (or permission denied)")
+    return NotFound("Requested entity was not found.")
+
+
+def open_owned(settings: Settings, host: str) -> Owned | None:
+    """Open the store of names where callers share the server's key; None elsewhere.
+
+    Where the data folder cannot be written, names are kept in this process alone, with a warning.
+    """
+    if not settings.spends_server_key or settings.local_only:
+        return None
+    try:
+        return Owned(SqliteOwnedNames(settings.data_path / "names.sqlite3"), host)
+    except (OSError, sqlite3.Error) as error:
+        log.warning("The folder %s cannot be used (%s): owners of files are kept in memory only.", settings.data_path, error)
+        return Owned(SqliteOwnedNames(None), host)
