@@ -235,7 +235,7 @@ async def test_a_prompt_beyond_the_context_is_refused() -> None:
     [
         (say(tools=[{"functionDeclarations": [{"name": "f"}]}]), "tools"),
         (say(toolConfig={"functionCallingConfig": {"mode": "any"}}), "tool settings"),
-        (say(cachedContent="cachedContents/a"), "cached contents"),
+        (part(fileData={"fileUri": "https://youtu.be/lCdaVNyHtjU"}), "fileData parts"),
         (config(responseMimeType="application/json"), "structured output"),
         (config(responseModalities=["image"]), "output of other modalities than text"),
         (part(inlineData={"mimeType": "image/png", "data": "AA=="}), "inlineData parts"),

@@ -7,6 +7,7 @@ A prompt that asks for a length ("write 500 words") gets that many words.
 import re
 from typing import Any
 
+from pollux.emulator import references
 from pollux.emulator.limits import QUOTE_CHARS_MAX, WORDS_MAX
 from pollux.emulator.models import Model
 
@@ -27,6 +28,7 @@ def natural_text(request: dict[str, Any], model: Model) -> str:
         _messages(contents),
         _system(request),
         f"The last user text is {_quote(last)}." if last else "There is no user text.",
+        references.told(request),
         _prefill(contents),
         _settings(request, model),
     ]

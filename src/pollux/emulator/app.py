@@ -7,6 +7,7 @@ journal, its counts and its rules; the same request brings the same answer, apar
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ REQUEST_OF = {
     "countTokens": "CountTokensRequest",
     "media.upload.start": "CreateFileRequest",
     "files.register": "RegisterFilesRequest",
+    "cachedContents.create": "CachedContent",
+    "cachedContents.patch": "CachedContent",
 }
 
 RESOURCES = ("files.", "media.", "cachedContents.")
@@ -166,11 +169,16 @@ class Emulator:
             case "models.get":
                 await delivery.whole(listing.get_model(found.model, found.version))
             case "countTokens":
-                await delivery.whole(listing.count_tokens(request, listing.model_for(found)))
+                model = listing.model_for(found)
+                inner = await self.resources.resolved(incoming.request, model, delivery.exchange)
+                counted = inner if incoming.request is request else {**request, "generateContentRequest": inner}
+                await delivery.whole(listing.count_tokens(counted, model))
             case _ if found.method.startswith(RESOURCES):
                 await self.resources.answer(found, request, delivery)
             case _:
-                await generate(found, listing.model_for(found), incoming, self.script, self.seed, delivery)
+                model = listing.model_for(found)
+                resolved = await self.resources.resolved(incoming.request, model, delivery.exchange)
+                await generate(found, model, replace(incoming, request=resolved), self.script, self.seed, delivery)
 
 
 def _inner(request: dict[str, Any]) -> dict[str, Any]:

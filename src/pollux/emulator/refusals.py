@@ -11,7 +11,7 @@ from pollux.emulator.errors import NativeError, invalid
 from pollux.emulator.families import Family
 from pollux.emulator.models import Model
 from pollux.emulator.shapes import PART_DATA
-from pollux.emulator.tokens import count_prompt
+from pollux.emulator.tokens import FILE, count_prompt
 
 ROLES = ("", "user", "model", "function")
 """A missing role is a user's; `function` is the legacy role of tool results (recorded once, status 200)."""
@@ -162,8 +162,18 @@ def check_countable(request: dict[str, Any]) -> None:
 def _not_countable(request: dict[str, Any]) -> list[str]:
     missing = [words for name, words in NOT_YET.items() if request.get(name)]
     contents = [*request.get("contents", []), request.get("systemInstruction", {})]
-    kinds = {kind for content in contents for part in content.get("parts", []) for kind in PART_DATA.intersection(part)}
+    kinds = {
+        kind
+        for content in contents
+        for part in content.get("parts", [])
+        for kind in PART_DATA.intersection(part) - _looked_up(part)
+    }
     return missing + [f"{kind} parts" for kind in sorted(kinds - {"text"})]
+
+
+def _looked_up(part: dict[str, Any]) -> set[str]:
+    """Say which data of a part were looked up: a file of the Files API."""
+    return {"fileData"} if FILE in part else set()
 
 
 def _not_yet(missing: list[str]) -> NativeError:

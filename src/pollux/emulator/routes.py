@@ -28,6 +28,11 @@ RESOURCES = tuple(
         ("GET", "", "/files/?", "files.list"),
         ("GET", "", FILE_ID, "files.get"),
         ("DELETE", "", FILE_ID, "files.delete"),
+        ("GET", "", "/cachedContents/?", "cachedContents.list"),
+        ("POST", "", "/cachedContents/?", "cachedContents.create"),
+        ("GET", "", CACHE_ID, "cachedContents.get"),
+        ("PATCH", "", CACHE_ID, "cachedContents.patch"),
+        ("DELETE", "", CACHE_ID, "cachedContents.delete"),
     )
 )
 """Methods of files and of cached contents. The steps of an upload share a path: `uploads.step` tells them apart."""
@@ -47,7 +52,7 @@ VERBS_NOT_YET = {
 """Methods of models that later issues bring; with their names for people."""
 
 COLLECTIONS_NOT_YET = (
-    "files", "cachedContents", "batches", "fileSearchStores", "interactions", "tunedModels", "corpora", "generatedFiles",
+    "files", "batches", "fileSearchStores", "interactions", "tunedModels", "corpora", "generatedFiles",
     "auth_tokens", "webhooks", "agents", "environments", "triggers", "credentials", "voices", "decisions", "dynamic",
 )  # fmt: skip
 """Collections of the native API that later issues bring, or none."""
