@@ -11,10 +11,12 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from pollux.errors import ApiError, NotFound, PermissionDenied
 from pollux.server.access import Caller
 from pollux.server.native_paths import Target
-from pollux.server.references import item_name, made_by, names_in
+from pollux.server.references import COLLECTIONS, item_name, made_by, names_in
 from pollux.settings import Settings
 from pollux.store.names import OwnedNames, SqliteOwnedNames
 
@@ -44,6 +46,11 @@ class Owned:
     async def check_body(self, caller: Caller, body: Any) -> None:
         """Refuse a request's JSON that uses what is not the caller's. Raises like `check`."""
         await self.check(caller, names_in(body, host=self._host, strict=True))
+
+    async def check_sent(self, caller: Caller, body: bytes) -> None:
+        """Refuse a native request of ours that uses what is not the caller's. Raises like `check`."""
+        if any(mark in body for mark in _MARKS):
+            await self.check_body(caller, msgspec.json.decode(body))
 
     async def note(self, caller: Caller, target: Target, method: str, answer: Any) -> None:
         """Note what an answer says was made; returns when it is kept. Raises ApiError when it cannot be."""
@@ -82,6 +89,10 @@ class Owned:
     def close(self) -> None:
         """Close the store of names."""
         self._names.close()
+
+
+_MARKS = (b"%", *(f"{collection}/".encode() for collection in COLLECTIONS))
+"""What must stand in JSON of ours that names a resource; most requests hold none of it and are not looked into."""
 
 
 def makes(target: Target) -> bool:

@@ -485,7 +485,7 @@ class _Pieces(Payload):
         if self._size is not None and size != self._size:
             raise ValueError("The body is not as long as was said.")
 
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
         """Never: it is read once."""
         raise TypeError("A body that comes in pieces is not text.")
 
