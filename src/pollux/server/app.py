@@ -13,16 +13,18 @@ from urllib.parse import urlsplit
 
 import pollux
 from pollux.errors import ApiError, MethodNotAllowed, NotFound
-from pollux.server import chat, cors, failures, health, models, native, native_paths
+from pollux.server import chat, cors, failures, files, health, models, native, native_paths, uploads
 from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
 from pollux.server.exchange import CallerLeft, Exchange, Header, Receive, Scope, Send
+from pollux.server.key_check import KeyCheck
 from pollux.server.limits import InFlight
 from pollux.server.logs import AccessLog
 from pollux.server.memory import open_memory
 from pollux.server.owned import open_owned
 from pollux.server.passthrough import Addresses
 from pollux.server.sealed import Sealer
+from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.upstream.client import GOOGLE, GeminiClient
 from pollux.upstream.http import AiohttpClient, HttpClient, Timeouts
@@ -40,9 +42,13 @@ OPENAI_BASES = ("/v1beta/openai", "/v1")
 OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
     "/chat/completions": {"POST": chat.create_completion},
     "/models": {"GET": models.list_models},
+    "/files": {"GET": files.list_files, "POST": files.create_file},
+    "/uploads": {"POST": uploads.create_upload},
 }
 OPENAI_ITEMS: dict[str, dict[str, ItemHandler]] = {
     "/models/": {"GET": models.retrieve_model},
+    "/files/": {"GET": files.retrieve_file, "DELETE": files.delete_file},
+    "/uploads/": {"POST": uploads.change_upload},
 }
 OTHER_ROUTES: dict[str, dict[str, Handler]] = {
     "/v1beta/chat/completions": {"POST": chat.create_completion_bare},
@@ -81,7 +87,9 @@ class App:
         self.owned = open_owned(settings, self.passthrough.host)
         self.sealer = Sealer(with_secret(settings).secret)
         self.addresses = Addresses(self.passthrough, self.sealer)
-        self.memory = open_memory(settings)
+        self.storing = Storing(settings)
+        self.key_check = KeyCheck(settings, self.client)
+        self.memory = open_memory(settings, self.storing)
         self.aliases = Aliases(settings.aliases, self.client)
         self._access_log = AccessLog(settings.log_format) if settings.access_log else None
         self._answer_headers: tuple[Header, ...] = (
@@ -140,6 +148,7 @@ class App:
         """Close what is open; called once, when the server stops."""
         await self.client.close()
         self.memory.close()
+        await self.storing.close()
         if self.owned is not None:
             self.owned.close()
         if self._access_log is not None:
@@ -199,6 +208,7 @@ class App:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self.storing.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.close()

@@ -37,6 +37,7 @@ class Exchange:
 
     __slots__ = (
         "_receive",
+        "_receive_within",
         "_send",
         "_watch",
         "body_bytes",
@@ -58,6 +59,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, extra_headers: tuple[Header, ...]) -> None:
         self._receive = receive
+        self._receive_within: Callable[[float], None] | None = scope.get("pollux.receive_within")
         self._send = send
         self._watch: asyncio.Future[Message] | None = None
         self.method: str = scope["method"]
@@ -109,6 +111,11 @@ class Exchange:
                 raise _too_large(bytes_max)
             if piece:
                 yield piece
+
+    def receive_within(self, seconds: float) -> None:
+        """Give the request another time to arrive as a whole, from its first byte on."""
+        if self._receive_within is not None:
+            self._receive_within(seconds)
 
     def check_length(self, bytes_max: int) -> None:
         """Refuse a body that says itself that it is too large. Raises TooLarge."""

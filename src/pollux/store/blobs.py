@@ -7,7 +7,7 @@ it; a row is removed before its blob. So a crash leaves at most a blob without a
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +58,7 @@ class Blobs(Protocol):
         """Begin a blob."""
         ...
 
-    def read(self, name: str, start: int, stop: int) -> AsyncIterator[bytes]:
+    def read(self, name: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes [start, stop) of a blob, in pieces of some PIECE_BYTES. Raises BytesMissing or StoreUnavailable."""
         ...
 

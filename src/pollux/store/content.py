@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from pollux.store.blobs import Blobs
@@ -17,14 +18,15 @@ class Segment:
     bytes: int
 
 
-async def read(blobs: Blobs, segments: Sequence[Segment], start: int, stop: int) -> AsyncIterator[bytes]:
+async def read(blobs: Blobs, segments: Sequence[Segment], start: int, stop: int) -> AsyncGenerator[bytes, None]:
     """Give bytes [start, stop) of the segments put together. Raises BytesMissing or StoreUnavailable."""
     at = 0
     for segment in segments:
         first, last = max(start - at, 0), min(stop - at, segment.bytes)
         if first < last:
-            async for piece in blobs.read(segment.blob, first, last):
-                yield piece
+            async with aclosing(blobs.read(segment.blob, first, last)) as pieces:
+                async for piece in pieces:
+                    yield piece
         at += segment.bytes
         if at >= stop:
             return

@@ -4,7 +4,7 @@ A row is written after its bytes are safe, and removed before them. An id that i
 and so is one whose time has passed.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,7 +117,7 @@ class Files:
         )
         return [Segment(*row) for row in rows]
 
-    def read(self, segments: Sequence[Segment], start: int, stop: int) -> AsyncIterator[bytes]:
+    def read(self, segments: Sequence[Segment], start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes [start, stop) of a file. Raises BytesMissing or StoreUnavailable."""
         return content.read(self._blobs, segments, start, stop)
 

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -38,7 +38,7 @@ class FolderBlobs:
         """Begin a blob."""
         return _Writer(self._threads, self._folder, name)
 
-    async def read(self, name: str, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, name: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes [start, stop), reading ahead by one piece."""
         descriptor = await self._in_thread(_opened, self._path(name))
         ahead: Future[bytes] | None = None

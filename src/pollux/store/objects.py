@@ -8,7 +8,7 @@ rule for incomplete multipart uploads.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import TypeVar
 
 import obstore
@@ -43,7 +43,7 @@ class ObjectBlobs:
         """Begin an object."""
         return _Writer(self, name)
 
-    async def read(self, name: str, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, name: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Give bytes [start, stop)."""
         if start >= stop:
             return
