@@ -84,10 +84,10 @@ class App:
             user_agent=f"pollux/{pollux.__version__}",
         )
         self.passthrough = Passthrough(http, settings.upstream_url or GOOGLE)
-        self.owned = open_owned(settings, self.passthrough.host)
+        self.storing = Storing(settings)
+        self.owned = open_owned(settings, self.passthrough.host, self.storing)
         self.sealer = Sealer(with_secret(settings).secret)
         self.addresses = Addresses(self.passthrough, self.sealer)
-        self.storing = Storing(settings)
         self.key_check = KeyCheck(settings, self.client)
         self.memory = open_memory(settings, self.storing)
         self.aliases = Aliases(settings.aliases, self.client)

@@ -7,7 +7,7 @@ import re
 import secrets
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, NoReturn
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import msgspec
 
@@ -185,6 +185,12 @@ def file_object(file: "File") -> FileObject:
     )
 
 
+def attachment(filename: str) -> str:
+    """Give a Content-Disposition that makes a browser save the file under its name, never show it. ASCII."""
+    plain = re.sub(r"[^ !#-\[\]-~]", "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
 async def _content(app: "App", exchange: Exchange, caller: Caller, file_id: str) -> None:
     from pollux.store.blobs import BytesMissing
 
@@ -193,7 +199,7 @@ async def _content(app: "App", exchange: Exchange, caller: Caller, file_id: str)
     headers: tuple[Header, ...] = (
         *BYTES,
         (b"etag", etag),
-        (b"content-disposition", rules.attachment(file.filename).encode("ascii")),
+        (b"content-disposition", attachment(file.filename).encode("ascii")),
     )
     if etag in exchange.headers.get(b"if-none-match", b""):
         await exchange.start(304, headers)

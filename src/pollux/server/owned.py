@@ -9,7 +9,7 @@ caller.
 import logging
 import sqlite3
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,8 +17,12 @@ from pollux.errors import ApiError, NotFound, PermissionDenied
 from pollux.server.access import Caller
 from pollux.server.native_paths import Target
 from pollux.server.references import COLLECTIONS, item_name, made_by, names_in
+from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.store.names import OwnedNames, SqliteOwnedNames
+
+if TYPE_CHECKING:
+    from pollux.store.shared_names import SharedNames
 
 log = logging.getLogger("pollux.server")
 
@@ -114,13 +118,47 @@ def unknown(name: str) -> ApiError:
     return NotFound("Requested entity was not found.")
 
 
-def open_owned(settings: Settings, host: str) -> Owned | None:
+class StoredNames:
+    """Names in the database that the replicas share."""
+
+    def __init__(self, storing: Storing) -> None:
+        self._storing = storing
+
+    async def add(self, owner: str, names: Iterable[str], *, made: bool = True) -> None:
+        """Note names; returns when they are kept. Raises OSError when they cannot be kept."""
+        await (await self._opened()).add(owner, names, made=made)
+
+    async def remove(self, owner: str, name: str) -> None:
+        """Forget a name that its owner has deleted, and all below it. Raises OSError when that fails."""
+        await (await self._opened()).remove(owner, name)
+
+    async def erase(self, owner: str) -> None:
+        """Forget all names of an owner."""
+        await (await self._opened()).erase(owner)
+
+    async def owner_of(self, names: Iterable[str]) -> dict[str, str]:
+        """Give the owners of those names that have one. Raises StoreUnavailable."""
+        return await (await self._storing.names()).owner_of(names)
+
+    def close(self) -> None:
+        """Nothing to do: the store closes itself."""
+
+    async def _opened(self) -> "SharedNames":
+        try:
+            return await self._storing.names()
+        except ApiError as error:
+            raise OSError(error.message) from error
+
+
+def open_owned(settings: Settings, host: str, storing: Storing) -> Owned | None:
     """Open the store of names where callers share the server's key; None elsewhere.
 
     Where the data folder cannot be written, names are kept in this process alone, with a warning.
     """
     if not settings.spends_server_key or settings.local_only:
         return None
+    if settings.store_url:
+        return Owned(StoredNames(storing), host)
     try:
         return Owned(SqliteOwnedNames(settings.data_path / "names.sqlite3"), host)
     except (OSError, sqlite3.Error) as error:

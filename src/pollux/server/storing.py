@@ -14,6 +14,7 @@ from pollux.errors import ApiError
 from pollux.settings import Settings
 
 if TYPE_CHECKING:
+    from pollux.store.shared_names import SharedNames
     from pollux.store.shared_turns import SharedTurns
     from pollux.store.store import Store
 
@@ -34,6 +35,7 @@ class Storing:
         self._opening = asyncio.Lock()
         self._store: Store | None = None
         self._turns: SharedTurns | None = None
+        self._names: SharedNames | None = None
         self._sweeping: asyncio.Task[None] | None = None
 
     async def store(self) -> "Store":
@@ -61,6 +63,15 @@ class Storing:
                 store.database, store.clock, days=settings.memory_days, bytes_max=settings.memory_bytes_max
             )
         return self._turns
+
+    async def names(self) -> "SharedNames":
+        """Give the owners of native resources in the database. Raises StoreUnavailable."""
+        store = await self.store()
+        if self._names is None:
+            from pollux.store.shared_names import SharedNames
+
+            self._names = SharedNames(store.database, store.clock)
+        return self._names
 
     @property
     def opened_turns(self) -> "SharedTurns | None":
@@ -98,6 +109,7 @@ class Storing:
                 swept = await store.sweeper.sweep()
                 if self._settings.store_url:
                     await (await self.turns()).sweep()
+                    await (await self.names()).sweep()
             except ApiError as error:
                 log.warning("The store could not be swept: %s", error.message)
             except Exception:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pollux.errors import StoreUnavailable
 from pollux.store.database import Database, Transaction
 
-OWNED = ("file", "segment", "gone_file", "upload", "part", "space", "garbage", "lease", "native_copy", "turn")
+OWNED = ("file", "segment", "gone_file", "upload", "part", "space", "garbage", "lease", "native_copy", "turn", "native_name")
 """Tables with a column `owner`; erasing an owner goes through them."""
 
 
@@ -80,6 +80,15 @@ async def _turns(transaction: Transaction) -> None:
     await transaction.run("CREATE INDEX turn_by_age ON turn (kept_us)")
 
 
+async def _names(transaction: Transaction) -> None:
+    """Owners of native resources, for replicas that share a database. With SQLite they stand in a file (`names`)."""
+    await transaction.run(
+        "CREATE TABLE native_name (name TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, noted_us BIGINT NOT NULL)"
+    )
+    await transaction.run("CREATE INDEX native_name_by_owner ON native_name (owner)")
+    await transaction.run("CREATE INDEX native_name_by_age ON native_name (noted_us)")
+
+
 class Migration(NamedTuple):
     """A step of the schema; after it, programs whose newest step is `readable_from` or later can still work."""
 
@@ -91,6 +100,7 @@ class Migration(NamedTuple):
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, _files_and_uploads),
     Migration(2, _turns),
+    Migration(3, _names),
 )
 
 

@@ -53,6 +53,18 @@ class Store:
         await self.garbage.collect([row[0] for row in rows])
         return erased
 
+    async def owners(self, beginning: str) -> list[str]:
+        """Give the owners whose ids begin so and of whom anything is kept."""
+        found: set[str] = set()
+        for table in OWNED:
+            rows = await self.database.all(
+                f"SELECT DISTINCT owner FROM {table} WHERE substr(owner, 1, $2) = $1",  # noqa: S608 - fixed tables
+                beginning,
+                len(beginning),
+            )
+            found.update(row[0] for row in rows)
+        return sorted(found)
+
     async def close(self) -> None:
         """Close the database and release the place of bytes."""
         await self.database.close()

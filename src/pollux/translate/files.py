@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from urllib.parse import quote
 
 from pollux.errors import InvalidRequest
 
@@ -99,9 +98,3 @@ def media_type(filename: str, declared: str) -> str:
     if not _TYPE.fullmatch(kind) or kind == DEFAULT_TYPE:
         kind = TYPES.get(filename.rpartition(".")[2].lower(), DEFAULT_TYPE)
     return SPELLINGS.get(kind, kind)
-
-
-def attachment(filename: str) -> str:
-    """Give a Content-Disposition that makes a browser save the file under its name, never show it. ASCII."""
-    plain = re.sub(r"[^ !#-\[\]-~]", "_", filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
