@@ -17,6 +17,7 @@ from pollux.server import chat, cors, failures, files, health, models, native, n
 from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
 from pollux.server.exchange import CallerLeft, Exchange, Header, Receive, Scope, Send
+from pollux.server.gemini_files import GeminiFiles
 from pollux.server.key_check import KeyCheck
 from pollux.server.limits import InFlight
 from pollux.server.logs import AccessLog
@@ -27,6 +28,7 @@ from pollux.server.sealed import Sealer
 from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.upstream.client import GOOGLE, GeminiClient
+from pollux.upstream.files import NativeFiles
 from pollux.upstream.http import AiohttpClient, HttpClient, Timeouts
 from pollux.upstream.passthrough import Passthrough
 
@@ -88,6 +90,15 @@ class App:
         self.owned = open_owned(settings, self.passthrough.host, self.storing)
         self.sealer = Sealer(with_secret(settings).secret)
         self.addresses = Addresses(self.passthrough, self.sealer)
+        self.gemini_files = GeminiFiles(
+            self,
+            NativeFiles(
+                http,
+                base_url=settings.upstream_url or GOOGLE,
+                version=settings.api_version,
+                user_agent=f"pollux/{pollux.__version__}",
+            ),
+        )
         self.key_check = KeyCheck(settings, self.client)
         self.memory = open_memory(settings, self.storing)
         self.aliases = Aliases(settings.aliases, self.client)
