@@ -23,6 +23,8 @@ FILE_URI = re.compile(r"(?P<origin>https?://[^/]+)?/?(?:v1|v1beta|v1alpha)/files
 
 GOOGLE = "https://generativelanguage.googleapis.com"
 
+LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
 TEXT_TYPES = ("application/json", "application/xml", "application/javascript", "application/x-javascript",
               "application/x-python-code", "application/rtf", "application/yaml")  # fmt: skip
 
@@ -107,9 +109,15 @@ def _inner_parts(part: dict[str, Any]) -> list[dict[str, Any]]:
 def _file_name(uri: str, base_url: str) -> str:
     """Find the file's id in a URI of this emulator or of Google's service; any other URI is not a file of the Files API."""
     found = FILE_URI.fullmatch(uri)
-    if found is None or (found["origin"] or GOOGLE) not in (base_url, GOOGLE):
+    if found is None or (found["origin"] and not _is_here(found["origin"], base_url)):
         return ""
     return found["id"] or found["name"] or ""
+
+
+def _is_here(origin: str, base_url: str) -> bool:
+    """Tell whether an origin is this emulator, by whatever name this machine has, or Google's service."""
+    host = origin.partition("://")[2].lower()
+    return origin.lower() in (base_url.lower(), GOOGLE) or LOOPBACK.fullmatch(host) is not None
 
 
 async def _described(file: File) -> dict[str, Any]:
