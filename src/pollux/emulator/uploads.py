@@ -29,9 +29,7 @@ from pollux.emulator.routes import Route
 from pollux.emulator.sending import Delivery
 from pollux.emulator.shapes import canonical
 from pollux.emulator.spool import Bytes
-
-GRANULARITY = 8_388_608
-"""Recorded as `X-Goog-Upload-Chunk-Granularity`."""
+from pollux.emulator.upload_refusals import GRANULARITY, Refused, terminated, too_long, too_short, wrong_length, wrong_offset
 
 TEXT_TYPE = "text/plain; charset=utf-8"
 """Recorded with the empty body of `start`."""
@@ -89,15 +87,6 @@ class Upload:
     turn: int = 0
     """The number of the request that may write."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-@dataclass(eq=False)
-class Refused(Exception):
-    """An answer in plain text to a step of an upload; `active` says whether the upload can go on."""
-
-    code: int
-    text: str
-    active: bool = False
 
 
 class Uploads:
@@ -173,7 +162,7 @@ class Uploads:
             await delivery.content(200, {"content-type": TEXT_TYPE, "x-goog-upload-status": "active"})
             return
         if upload.size is not None and upload.content.size != upload.size:
-            raise _short(upload)
+            raise too_short(upload.content.size, upload.size)
         fault = delivery.fault if delivery.fault.file_state or delivery.fault.processing is not None else upload.fault
         upload.file = self._files.add(upload.project, upload.meta, upload.content, upload.began, fault)
         await self._finished(upload.file, delivery)
@@ -184,15 +173,15 @@ class Uploads:
         offset = _number(headers, "x-goog-upload-offset")
         async with upload.lock:
             if offset != upload.content.size:
-                raise _wrong_offset(offset, upload.content.size)
+                raise wrong_offset(offset, upload.content.size)
             length = _number(headers, "content-length")
             if not last and length is not None and length % GRANULARITY:
-                raise _wrong_length(length)
+                raise wrong_length(length)
             mark = upload.content.copy()
         try:
             await self._take(upload, delivery.exchange.pieces(), delivery)
             if not last and (upload.content.size - mark.size) % GRANULARITY:
-                raise _wrong_length(upload.content.size - mark.size)
+                raise wrong_length(upload.content.size - mark.size)
         except (Refused, NativeError):
             await asyncio.to_thread(upload.content.restore, mark)
             raise
@@ -219,7 +208,7 @@ class Uploads:
     def _check_size(self, upload: Upload, more: int) -> None:
         size = upload.content.size + more
         if upload.size is not None and size > upload.size:
-            raise Refused(400, f"Upload is larger than the {upload.size} bytes that were announced.")
+            raise too_long(upload.size)
         self._files.check_room(upload.project, size)
 
     async def _query(self, upload: Upload, delivery: Delivery) -> None:
@@ -285,32 +274,6 @@ class Uploads:
             if upload.began > oldest_allowed and len(self._begun) < UPLOADS_MAX:
                 break
             self._give_up(upload, name)
-
-
-def terminated() -> Refused:
-    """Quoted in many public logs, as plain text: an upload that is finished, given up or unknown."""
-    return Refused(400, "Upload has already been terminated.")
-
-
-def _wrong_offset(offset: int | None, received: int) -> Refused:
-    """No wording is known: the emulator's own."""
-    return Refused(400, f"Invalid upload offset: {offset}; {received} bytes were received.", active=True)
-
-
-def _wrong_length(length: int) -> Refused:
-    """Google's words for Cloud Storage, whose protocol this is, with the number of this service."""
-    return Refused(
-        400,
-        f"Invalid request.  The number of bytes uploaded is required to be equal or greater than {GRANULARITY}, except for "
-        f"the final request (it's recommended to be the exact multiple of {GRANULARITY}).  The received request contained "
-        f"{length} bytes, which does not meet this requirement.",
-        active=True,
-    )
-
-
-def _short(upload: Upload) -> Refused:
-    """No wording is known: the emulator's own. The upload can go on."""
-    return Refused(400, f"Upload has {upload.content.size} of the {upload.size} bytes that were announced.", active=True)
 
 
 def _protocol(exchange: Exchange) -> str:
