@@ -16,7 +16,6 @@ from pollux.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    PermissionDenied,
     Unauthenticated,
     UpstreamFailed,
 )
@@ -24,7 +23,7 @@ from pollux.server import bodies, failures, native_paths
 from pollux.server.access import Caller
 from pollux.server.exchange import JSON, CallerLeft, Exchange, Header
 from pollux.server.native_paths import Target
-from pollux.server.owned import Owned, makes
+from pollux.server.owned import Owned, is_judged, makes
 from pollux.server.passthrough import KEY_PARAMETERS, CallersBody, json_or_none, relay
 from pollux.server.references import made_by, names_in
 from pollux.translate import failures as native_failures
@@ -38,14 +37,14 @@ if TYPE_CHECKING:
 SMALL_BODY_BYTES = 65_536
 """Bodies up to here are read before they are sent, as what the network brings at once: then a pooled connection can be used."""
 
-UPLOAD_BYTES_MAX = 2 * 1024**3 + 65_536
-"""Largest body of an upload: the native API takes files of 2 GB; a multipart body has some more. Source: Files API, limits."""
+AROUND_A_FILE_BYTES = 65_536
+"""What a multipart upload may hold beside the file's bytes: the file's description, and the borders."""
 
 ERROR_BYTES_MAX = 1_048_576
 """Longest error body that is looked into."""
 
 LIST_PAGES_MAX = 50
-"""Pages of a list that are read to find one item of the caller's; a caller who shares with more asks again."""
+"""Pages of a list that are read for one of the caller's; after that many, the page and its token are given as they are."""
 
 REPEATABLE_VERBS = frozenset({"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"})
 """Calls that may be sent again when a pooled connection turns out dead: not videos, batches, or what makes something."""
@@ -155,8 +154,8 @@ class _Call:
             self._url = app.passthrough.url(target.path, query_without(query, KEY_PARAMETERS))
             await self._pass_back(await self._send(await self._body()))
             return
-        if target.collection == "auth_tokens":
-            raise PermissionDenied("This server gives out no tokens of its own Gemini project.")
+        if not is_judged(target, exchange.method):
+            raise NotFound("Requested entity was not found.")
         query = _judged_query(query_without(query, SHARED_KEY_PARAMETERS), target)
         if target.name:
             await owned.check(caller, [target.name])
@@ -195,7 +194,11 @@ class _Call:
     async def _body(self) -> bytes | CallersBody | None:
         """Give the request's body: whole when it is small, else as it comes, or None."""
         exchange = self._exchange
-        bytes_max = UPLOAD_BYTES_MAX if self._target.way == "upload" else self._app.settings.body_bytes_max
+        settings = self._app.settings
+        bytes_max = settings.body_bytes_max
+        if self._target.way == "upload":
+            bytes_max = settings.file_bytes_max + AROUND_A_FILE_BYTES
+            exchange.receive_within(settings.upload_receive_seconds)
         exchange.check_length(bytes_max)
         length = _declared_length(exchange)
         if b"transfer-encoding" in exchange.headers or length > SMALL_BODY_BYTES:
@@ -287,27 +290,39 @@ class _Call:
         await self._answer(stream, data.replace(key, "…".encode()) if key else data)
 
     async def _list(self, owned: Owned, query: str) -> None:
-        """Answer a list with the caller's own items. A page is never empty while there is a next one, up to a limit."""
+        """Answer a list with the caller's own items.
+
+        Clients take an empty page, even the last one, for a mistake. So pages without the caller's items are passed over, and a
+        page has a next one only if there are items of theirs on it: the page after is looked at, too.
+        """
         await self._app.body(self._exchange)
         self._exchange.watch()
-        pages = 0
-        while True:
-            pages += 1
+        first: tuple[HttpStream, dict[str, Any]] | None = None
+        for _ in range(LIST_PAGES_MAX):
             self._url = self._app.passthrough.url(self._target.path, query)
             stream = await self._send(None)
             if stream.status != 200:
                 await self._pass_error_back(stream)
                 return
-            answer = json_or_none(await self._whole(stream, self._app.settings.reply_bytes_max))
-            if not isinstance(answer, dict):
+            page = json_or_none(await self._whole(stream, self._app.settings.reply_bytes_max))
+            if not isinstance(page, dict):
                 raise UpstreamFailed("The Gemini API sent what is not a list.", code="upstream_malformed")
-            found = await owned.only_own(self._caller, self._target.collection, answer)
-            token = answer.get("nextPageToken")
-            if found or pages == LIST_PAGES_MAX or not isinstance(token, str) or not token:
+            found = await owned.only_own(self._caller, self._target.collection, page)
+            token = page.get("nextPageToken")
+            if found and first is not None:
                 break
+            if first is None and (found or not token):
+                first = stream, page
+            if not isinstance(token, str) or not token:
+                if first is not None:
+                    first[1].pop("nextPageToken", None)
+                break
+            if first is not None:
+                first[1]["nextPageToken"] = token
             rest = query_without(query, _PAGE_TOKEN)
             query = (f"{rest}&" if rest else "") + f"pageToken={quote(token, safe='')}"
-        await self._answer(stream, _encode({key: value for key, value in answer.items() if value != []}))
+        stream, page = first or (stream, page)
+        await self._answer(stream, _encode({key: value for key, value in page.items() if value != []}))
 
     async def _whole(self, stream: HttpStream, bytes_max: int) -> bytes:
         try:

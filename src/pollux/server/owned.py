@@ -99,6 +99,17 @@ _MARKS = (b"%", *(f"{collection}/".encode() for collection in COLLECTIONS))
 """What must stand in JSON of ours that names a resource; most requests hold none of it and are not looked into."""
 
 
+def is_judged(target: Target, method: str) -> bool:
+    """Say whether a path is one whose owners are known here; others, as those of tomorrow's API, go nowhere.
+
+    Not known either, on purpose: `auth_tokens`, which would give out tokens of the server's own project.
+    """
+    if target.collection != "models":
+        return target.collection in COLLECTIONS
+    parts = target.rest.split("/")
+    return len(parts) <= 2 or (parts[2] == "operations" and (len(parts) > 3 or method == "GET"))
+
+
 def makes(target: Target) -> bool:
     """Say whether a request to a path of the models makes something that stays."""
     return target.verb.startswith(MAKING_VERBS) and target.verb != "batchEmbedContents"
