@@ -398,7 +398,7 @@ def test_the_owner_filter_sees_what_is_asked_and_what_comes(shared: Pollux, upst
     """What would change the method or the form of an answer is taken away while callers share a key."""
     native(
         shared,
-        "/v1beta/cachedContents?$httpMethod=GET&fields=x&alt=proto&pageSize=3&access_token=t",
+        "/v1beta/cachedContents?$httpMethod=GET&%24fields=x&alt=json&alt=proto&pageSize=3&access_token=t",
         ALICE,
         body=b'{"ttl": "1s", "ttl": "2s"}',
         headers={"x-http-method-override": "GET", "x-goog-fieldmask": "a", "content-type": "application/x-protobuf"},

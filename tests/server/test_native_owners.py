@@ -258,6 +258,21 @@ def test_a_list_holds_ones_own_alone(server: Pollux, collection: str) -> None:
     assert bobs == {}
 
 
+def test_a_long_list_of_others_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """After some pages there is an empty one with a token, and nothing of the others."""
+
+    def handler(line: Line) -> None:
+        page = int(line.target.partition("pageToken=")[2] or "0")
+        line.answer(200, b'{"files": [{"name": "files/o%d"}], "nextPageToken": "%d"}' % (page, page + 1))
+
+    with Plumbed(handler) as upstream, mode(SERVERS, upstream.url, tmp_path) as server:
+        answer = native(server, "GET", "/v1beta/files?pageSize=1", BOB)
+
+    assert answer.json == {"nextPageToken": "50"}
+    assert len(upstream.lines) == 50
+    assert all("pageSize=1" in line.target for line in upstream.lines)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

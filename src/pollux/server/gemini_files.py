@@ -103,6 +103,8 @@ class GeminiFiles:
 
         source = Source(file.filename, file.mime_type, file.bytes, read)
         native = await self._native.upload(source, key=caller.upstream_key, headers=headers)
+        if self._app.owned is not None:
+            await self._app.owned.add(caller.owner, [native.name])
         native = await self._active(native, caller, headers)
         copy = Copy(native.name, native.uri, _expires_us(native, store.clock.now_us()))
         await store.copies.put(key, copy)

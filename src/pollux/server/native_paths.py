@@ -78,6 +78,11 @@ class Target:
         return not self.verb and self.rest == self.name
 
     @property
+    def of_everyone(self) -> bool:
+        """Whether the path is of the models themselves, which belong to all."""
+        return not self.way and self.collection == "models" and self.rest.count("/") <= 1
+
+    @property
     def model(self) -> str:
         """The model, for the log."""
         parts = self.rest.split("/")
@@ -126,6 +131,6 @@ def target(path: str) -> Target:
     return Target("upload" if way == "upload" else "download" if way == "download" else "", version, rest, verb)
 
 
-def parameter(query: bytes, name: str) -> str:
-    """Give a parameter of a query, or nothing."""
-    return (parse_qs(query.decode("latin-1")).get(name) or [""])[0]
+def parameters(query: bytes, name: str) -> list[str]:
+    """Give all values of a query's parameter."""
+    return parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, [])

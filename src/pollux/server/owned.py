@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pollux.errors import ApiError, NotFound, PermissionDenied
+from pollux.errors import ApiError, NotFound, PermissionDenied, StoreUnavailable
 from pollux.server.access import Caller
 from pollux.server.native_paths import Target
 from pollux.server.references import COLLECTIONS, item_name, made_by, names_in
@@ -58,19 +58,15 @@ class Owned:
 
     async def note(self, caller: Caller, target: Target, method: str, answer: Any) -> None:
         """Note what an answer says was made; returns when it is kept. Raises ApiError when it cannot be."""
-        try:
-            if method == "POST" and (not target.name or target.way):
-                await self._names.add(caller.owner, made_by(answer, target.collection))
-            found = names_in(answer, host=self._host)
-            known = await self._names.owner_of(found)
-            await self._names.add(caller.owner, sorted(found - known.keys()), made=False)
-        except OSError:
-            log.exception("A name could not be noted")
-            raise ApiError(
-                "The server cannot note whose the new resource is, so it does not give it out. Try again later.",
-                status=503,
-                code="store_unavailable",
-            ) from None
+        if method == "POST" and (not target.name or target.way):
+            await self._kept(caller.owner, made_by(answer, target.collection), made=True)
+        found = names_in(answer, host=self._host)
+        known = await self._names.owner_of(found)
+        await self._kept(caller.owner, sorted(found - known.keys()), made=False)
+
+    async def add(self, owner: str, names: Iterable[str]) -> None:
+        """Note what the server itself has made for an owner. Raises ApiError when it cannot be kept."""
+        await self._kept(owner, names, made=True)
 
     async def forget(self, caller: Caller, name: str) -> None:
         """Forget what the caller has deleted."""
@@ -80,15 +76,26 @@ class Owned:
             log.exception("A name could not be forgotten")  # it names nothing any more: the upstream says so
 
     async def only_own(self, caller: Caller, collection: str, answer: dict[str, Any]) -> int:
-        """Leave only the caller's items in a page of a list, in place; give how many there are."""
+        """Leave only lists, and in them only the caller's items, in a page, in place; give how many items there are."""
         left = 0
-        for key, items in answer.items():
-            if isinstance(items, list):
-                named = [(item_name(item, collection), item) for item in items]
-                owners = await self._names.owner_of(name for name, _ in named if name)
-                answer[key] = [item for name, item in named if owners.get(name) == caller.owner]
-                left += len(answer[key])
+        for key, items in list(answer.items()):
+            if not isinstance(items, list):
+                del answer[key]
+                continue
+            named = [(item_name(item, collection), item) for item in items]
+            owners = await self._names.owner_of(name for name, _ in named if name)
+            answer[key] = [item for name, item in named if owners.get(name) == caller.owner]
+            left += len(answer[key])
         return left
+
+    async def _kept(self, owner: str, names: Iterable[str], *, made: bool) -> None:
+        try:
+            await self._names.add(owner, names, made=made)
+        except OSError:
+            log.exception("A name could not be noted")
+            raise StoreUnavailable(
+                "The server cannot note whose the new resource is, so it does not give it out. Try again later."
+            ) from None
 
     def close(self) -> None:
         """Close the store of names."""
