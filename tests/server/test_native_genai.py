@@ -1,4 +1,4 @@
-"""Google's own client through the server, with its default version and with v1beta, in both key modes, against the emulator."""
+"""Google's own client through the server, with its default version and with v1beta, in every key mode, against the emulator."""
 
 import io
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from google.genai import errors, types
 
 from pollux.emulator import Emulator, EmulatorServer
 from tests.server.asking import MODEL, Pollux
-from tests.server.sharing import ALICE, BOB, MODES, client, mode
+from tests.server.sharing import ALICE, BOB, EMULATED, MODES, client, mode
 
 VERSIONS = [None, "v1beta"]
 
@@ -22,7 +22,7 @@ def emulator() -> Iterator[EmulatorServer]:
         yield emulator
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="module", params=[*MODES, EMULATED])
 def server(
     emulator: EmulatorServer, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pollux]:
@@ -133,7 +133,7 @@ def _uploaded(gemini: genai.Client) -> types.File:
 
 
 def _upstream_key(server: Pollux) -> str:
-    return server.app.settings.gemini_api_key or ALICE
+    return server.app.access.caller({b"x-goog-api-key": ALICE.encode()}, b"").upstream_key
 
 
 def test_the_data_folder_holds_no_key(server: Pollux) -> None:
