@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import secrets
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -224,8 +224,9 @@ def test_bytes_that_cannot_be_read_are_no_fault_of_gemini(service: Service, monk
     async def ask_unreadable() -> None:
         store = await service.app.storing.store()
 
-        async def read(*_: object) -> Any:
-            raise StoreUnavailable("away")
+        async def read(_segments: object, start: int, stop: int) -> AsyncIterator[bytes]:
+            if start < stop:
+                raise StoreUnavailable("away")
             yield b""
 
         monkeypatch.setattr(store.files, "read", read)

@@ -34,6 +34,11 @@ class PostgresServer:
         self._data = self._folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it does not run now."""
+        return self._process is None
+
     def url(self, database: str = "postgres") -> str:
         """Give the URL of a database."""
         return f"postgresql://pollux@/{database}?host={self._folder}"

@@ -47,10 +47,10 @@ class Sweeper:
         self._clock = clock
         self._mark = mark
 
-    async def sweep(
-        self, *, grace_seconds: float = GRACE_SECONDS, unfinished_grace_seconds: float = UNFINISHED_GRACE_SECONDS
-    ) -> Swept:
+    async def sweep(self, *, grace_seconds: float = GRACE_SECONDS, unfinished_grace_seconds: float | None = None) -> Swept:
         """Sweep once. Raises StoreUnavailable in the middle when the database or the bytes go away."""
+        if unfinished_grace_seconds is None:
+            unfinished_grace_seconds = UNFINISHED_GRACE_SECONDS
         unfinished = await self._blobs.sweep_unfinished(unfinished_grace_seconds)
         collected = await self._collect_garbage()
         if not self._clock.even():
