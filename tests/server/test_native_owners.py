@@ -236,6 +236,16 @@ def test_odd_spellings_do_not_get_by(server: Pollux, upstream: Plumbed, uri: str
     assert upstream.lines == []
 
 
+def test_what_is_very_long_is_no_name(server: Pollux) -> None:
+    """A foreign address may be long, but not without end, and looking at texts costs nothing."""
+    long = "x" * 5_000_000
+    foreign = native(server, "POST", GENERATE, BOB, {"odd": f"files/{long}", **parts("https://example.com/?s=" + "y" * 8000)})
+    endless = native(server, "POST", GENERATE, BOB, parts(f"https://example.com/?s={long}"))
+    many = native(server, "POST", GENERATE, BOB, {"a": [{"fileUri": f"files/{i}"} for i in range(6000)]})
+
+    assert [foreign.status, endless.status, many.status] == [200, 403, 400]
+
+
 def test_a_name_given_twice_is_read_once(server: Pollux, upstream: Plumbed) -> None:
     """Two readers could choose differently; what was looked at is what is sent."""
     upstream.lines.clear()
@@ -392,8 +402,14 @@ def test_what_a_job_has_made_is_its_makers(tmp_path: Path) -> None:
     assert bobs == [404, 404]
 
 
+WORDS = {
+    "files": "You do not have permission to access the File $ or it may not exist.",
+    "cachedContents": "CachedContent not found (or permission denied)",
+}
+
+
 @pytest.mark.parametrize("key_mode", MODES)
-@pytest.mark.parametrize("collection", ["files", "cachedContents"])
+@pytest.mark.parametrize("collection", [*WORDS])
 def test_foreign_is_unknown_before_the_emulator(tmp_path: Path, key_mode: str, collection: str) -> None:
     """In both key modes and in the emulator's own words: what Google tells with callers' keys, we tell with the server's."""
     with EmulatorServer(Emulator()) as emulator, mode(key_mode, emulator.url, tmp_path) as server:
@@ -407,6 +423,11 @@ def test_foreign_is_unknown_before_the_emulator(tmp_path: Path, key_mode: str, c
 
     assert told[0] == told[1]
     assert told[0][0][0] == 403
+    assert msgspec.json.decode(told[0][0][1])["error"] == {
+        "code": 403,
+        "message": WORDS[collection],
+        "status": "PERMISSION_DENIED",
+    }
     assert own.status == 200
 
 

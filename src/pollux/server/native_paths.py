@@ -13,26 +13,12 @@ from urllib.parse import parse_qs
 
 from pollux.errors import NotFound
 from pollux.server.exchange import Exchange
+from pollux.server.references import COLLECTIONS
 
 PREFIXES = ("/v1beta/", "/v1alpha/", "/upload/", "/download/")
 OPENAI_BELOW = ("/v1beta/openai", "/v1beta/chat/completions")
 
-BOTH = frozenset(
-    {
-        "agents",
-        "batches",
-        "cachedContents",
-        "corpora",
-        "environments",
-        "fileSearchStores",
-        "files",
-        "interactions",
-        "models",
-        "operations",
-        "tunedModels",
-        "voices",
-    }
-)
+BOTH = frozenset({"models", "voices", *COLLECTIONS})
 """Collections under /v1 for which the way in which the caller authenticates says which protocol is meant."""
 
 _PATH = re.compile(r"/(?:(upload|download)/)?(v1|v1beta|v1alpha)/(.+)")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pollux.errors import ApiError, NotFound, PermissionDenied, StoreUnavailable
+from pollux.errors import ApiError, InvalidRequest, NotFound, PermissionDenied, StoreUnavailable
 from pollux.server.access import Caller
 from pollux.server.native_paths import Target
 from pollux.server.references import COLLECTIONS, item_name, made_by, names_in
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pollux.store.shared_names import SharedNames
 
 log = logging.getLogger("pollux.server")
+
+NAMES_MAX = 5000
+"""Resources that one request may name; the native API takes some 3,000 images, the database some 32,000 values."""
 
 MAKING_VERBS = ("batch", "asyncBatch", "predictLongRunning")
 """Beginnings of a model's verbs that make something which stays; batchEmbedContents answers at once and makes nothing."""
@@ -42,6 +45,8 @@ class Owned:
         wanted = sorted(set(names))
         if not wanted:
             return
+        if len(wanted) > NAMES_MAX:
+            raise InvalidRequest(f"The request names {len(wanted)} files and other resources; {NAMES_MAX} are allowed.")
         owners = await self._names.owner_of(wanted)
         for name in wanted:
             if owners.get(name) != caller.owner:

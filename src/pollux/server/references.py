@@ -56,6 +56,9 @@ FREE = frozenset({"args", "arguments", "labels", "parameters", "parametersjsonsc
 NAMES = frozenset({"cachedcontent", "filename", "fileuri", "filesearchstore", "filesearchstorenames", "uri"})
 """Keys whose texts must name a resource, or lie outside of Google."""
 
+NAME_CHARACTERS_MAX = 16_384
+"""Longest text that may be a name or a URI; signed addresses have some thousand characters."""
+
 _WHOLE = re.compile(
     rf"/?(?:(?:upload|download)/)?(?:v\d\w*/)?((?:{'|'.join(COLLECTIONS)})/[^/:?#\s]+)(?:/[^/:?#\s]+)*(?::\w+)?(?:[?#].*)?"
 )
@@ -74,7 +77,7 @@ def names_in(value: Any, *, host: str = "", strict: bool = False) -> set[str]:
         elif key in NAMES:
             name = resource(text, host)
             if name is None and strict and not _foreign(text, host):
-                name = f"cachedContents/{text}" if key == "cachedcontent" else f"files/{text}"
+                name = ("cachedContents/" if key == "cachedcontent" else "files/") + text[:NAME_CHARACTERS_MAX]
             if name is not None:
                 found.add(name)
         elif key not in SAYS_NOTHING:
@@ -86,6 +89,8 @@ def names_in(value: Any, *, host: str = "", strict: bool = False) -> set[str]:
 
 def resource(text: str, host: str = "") -> str | None:
     """Give the resource that a text names, by name or by a URI of Google's; None for every other text."""
+    if len(text) > NAME_CHARACTERS_MAX:
+        return None
     text = unquote(text.strip())
     if "://" in text or text.startswith("//"):
         parts = _split(text)
@@ -125,7 +130,7 @@ def item_name(item: Any, collection: str) -> str:
 
 def _foreign(text: str, host: str) -> bool:
     """Say whether a text is a URI of neither Google's API nor the upstream."""
-    parts = _split(unquote(text.strip()))
+    parts = _split(unquote(text.strip())) if len(text) <= NAME_CHARACTERS_MAX else None
     if parts is None or not (parts.scheme or parts.netloc):
         return False
     if parts.scheme.lower() not in {"http", "https", ""}:
