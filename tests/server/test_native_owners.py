@@ -236,6 +236,18 @@ def test_odd_spellings_do_not_get_by(server: Pollux, upstream: Plumbed, uri: str
     assert upstream.lines == []
 
 
+def test_names_in_a_query_are_judged_too(server: Pollux, upstream: Plumbed) -> None:
+    """A query may set fields of a request."""
+    upstream.lines.clear()
+    paths = ("/v1beta/files:batchGet?names=files/{}", "/v1beta/interactions?previous_interaction_id=interactions%2F{}")
+    told = [
+        [native(server, "GET", path.format(name), BOB).status for path in paths] for name in (MADE["files"], NEVER["files"])
+    ]
+
+    assert told == [[403, 404], [403, 404]]
+    assert upstream.lines == []
+
+
 def test_what_is_very_long_is_no_name(server: Pollux) -> None:
     """A foreign address may be long, but not without end, and looking at texts costs nothing."""
     long = "x" * 5_000_000

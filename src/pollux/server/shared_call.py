@@ -6,7 +6,7 @@ of answers, parts of answers. What was looked at is what is sent: JSON is writte
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import msgspec
 
@@ -94,6 +94,9 @@ class SharedCall(Call):
             raise MethodNotAllowed(f"{exchange.method} is not possible here.")
         if target.name:
             await self._owned.check(self._caller, [target.name])
+        if exchange.query:
+            # A query may set fields of a request, too. Source: google.api.http, on query parameters.
+            await self._owned.check(self._caller, names_in(parse_qs(exchange.query.decode("latin-1"))))
         query = _judged_query(exchange.query)
         if exchange.method == "GET" and not target.name and not target.of_everyone:
             await self._list(query)
