@@ -390,6 +390,15 @@ def test_a_file_may_be_larger_than_a_body_may_be(upstream: FakeUpstream, tmp_pat
     assert made.json["bytes"] == 100_000
 
 
+def test_an_owner_without_room_is_told_so_before_the_bytes_are_sent(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """Where the body says how long it is."""
+    with pollux(upstream, data_dir=str(tmp_path), owner_bytes_max=1000) as small:
+        answer = ask(small.url, "/v1/files", method="POST", headers=FORM | {"content-length": "5000000"})
+
+    assert answer.status == 400
+    assert answer.error["code"] == "storage_limit_exceeded"
+
+
 def test_an_owner_without_room_is_told_so(upstream: FakeUpstream, tmp_path: Path) -> None:
     """Until something is deleted; another owner is not concerned."""
     with pollux(upstream, data_dir=str(tmp_path), owner_bytes_max=1000) as small:
@@ -468,14 +477,13 @@ def test_a_slow_disk_does_not_stop_other_requests(server: Pollux, monkeypatch: p
     sending = threading.Thread(target=send, args=(server, ("purpose", "vision"), ("file", "x")))
     sending.start()
     time.sleep(0.2)
-    slowest = 0.0
+    answered = 0
     while sending.is_alive():
-        began = time.monotonic()
         assert ask(server.url, "/healthz").status == 200
-        slowest = max(slowest, time.monotonic() - began)
+        answered += 1
     sending.join()
 
-    assert slowest < 0.5
+    assert answered > 10
 
 
 def test_a_path_below_a_file_that_is_none_is_not_found(server: Pollux) -> None:

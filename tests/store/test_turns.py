@@ -121,3 +121,13 @@ async def test_the_turns_of_one_owner_are_erased(tmp_path: Path) -> None:
 
     assert erased == 1
     assert left == [{}, {"a": b"2"}]
+
+
+async def test_many_turns_are_found_at_once(store: Store) -> None:
+    """More than one statement takes, and any number below that."""
+    turns = SharedTurns(store.database, store.clock, days=7, bytes_max=1_000_000)
+    await turns.put("ann", {f"k{number}": b"x" for number in range(0, 1200, 2)})
+
+    for count in (0, 1, 2, 3, 511, 512, 513, 1200):
+        found = await turns.get("ann", [f"k{number}" for number in range(count)])
+        assert len(found) == (count + 1) // 2

@@ -165,6 +165,6 @@ class Exchange:
 
 def _too_large(bytes_max: int) -> TooLarge:
     return TooLarge(
-        f"The request's body is larger than {bytes_max} bytes. Send large media through the Files API, or less of it.",
+        f"The request's body is larger than {bytes_max} bytes, which is the limit here.",
         headers=(("connection", "close"),),
     )

@@ -46,6 +46,8 @@ async def create_file(app: "App", exchange: Exchange) -> None:
     exchange.check_length(settings.file_bytes_max + FORM_BYTES_MAX)
     await app.key_check.check(caller, app.upstream_headers(exchange))
     store = await app.storing.store()
+    if await store.files.space(caller.owner) + _declared(exchange) - FORM_BYTES_MAX > settings.owner_bytes_max:
+        await no_room(app, store, caller)  # before it is sent for nothing
     exchange.receive_within(settings.upload_receive_seconds)
     async with store.files.incoming() as incoming:
         form = await multipart.read(
@@ -263,6 +265,12 @@ def _expires_after(form: Form) -> int | None:
             "expires_after must hold anchor (created_at) and seconds (a whole number).", param="expires_after"
         ) from None
     return expires_after.seconds
+
+
+def _declared(exchange: Exchange) -> int:
+    """Give how long the body says that it is; 0 when it does not say."""
+    declared = exchange.headers.get(b"content-length", b"")
+    return int(declared) if declared.isdigit() else 0
 
 
 def _limit(text: str | None) -> int:

@@ -17,6 +17,10 @@ RETRY_AFTER_SECONDS = 2.0
 """What a caller is told to wait when the database is away; a restart takes seconds."""
 
 
+VALUES_AT_ONCE = 512
+"""Values of one list; both databases take some ten thousand."""
+
+
 class Transaction(Protocol):
     """What can be done inside a transaction."""
 
@@ -62,6 +66,16 @@ class Database(Protocol):
     async def close(self) -> None:
         """Close every connection."""
         ...
+
+
+def marks(values: Sequence[Any], first: int) -> tuple[str, Sequence[Any]]:
+    """Give the marks of a list of values, from number `first` on, and the values, the last one repeated.
+
+    So the lists of all lengths make a few different statements only, which a server prepares once.
+    """
+    length = 1 << max(len(values) - 1, 0).bit_length()
+    filled = [*values, *([values[-1]] * (length - len(values)))]
+    return ", ".join(f"${number}" for number in range(first, first + length)), filled
 
 
 async def open_database(url: str, file: Path) -> Database:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pollux.errors import ApiError
 from pollux.store.clock import Clock
-from pollux.store.database import Database
+from pollux.store.database import VALUES_AT_ONCE, Database, marks
 from pollux.store.names import KEPT_DAYS
 
 DAY_US = 86_400_000_000
@@ -54,11 +54,12 @@ class SharedNames:
     async def owner_of(self, names: Iterable[str]) -> dict[str, str]:
         """Give the owners of those names that have one. Raises StoreUnavailable: an unknown owner must not be guessed."""
         wanted = list(dict.fromkeys(names))
-        if not wanted:
-            return {}
-        marks = ", ".join(f"${number}" for number in range(1, len(wanted) + 1))
-        rows = await self._database.all(f"SELECT name, owner FROM native_name WHERE name IN ({marks})", *wanted)  # noqa: S608 - only marks
-        return {row[0]: row[1] for row in rows}
+        found: dict[str, str] = {}
+        for at in range(0, len(wanted), VALUES_AT_ONCE):
+            listed, values = marks(wanted[at : at + VALUES_AT_ONCE], 1)
+            statement = f"SELECT name, owner FROM native_name WHERE name IN ({listed})"  # noqa: S608 - only marks
+            found.update((row[0], row[1]) for row in await self._database.all(statement, *values))
+        return found
 
     async def sweep(self) -> None:
         """Forget names of what the service does not keep any more."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from pollux.errors import ApiError
 from pollux.store.clock import Clock
-from pollux.store.database import Database
+from pollux.store.database import VALUES_AT_ONCE, Database, marks
 from pollux.store.turns import GATHER_SECONDS
 
 log = logging.getLogger("pollux.store")
@@ -33,18 +33,14 @@ class SharedTurns:
     async def get(self, owner: str, keys: Iterable[str]) -> dict[str, bytes]:
         """Give what is kept of an owner under these keys."""
         wanted = list(dict.fromkeys(keys))
-        marks = ", ".join(f"${number}" for number in range(2, len(wanted) + 2))
         found: dict[str, bytes] = {}
-        if wanted:
-            try:
-                rows = await self._database.all(
-                    f"SELECT key, turn FROM turn WHERE owner = $1 AND key IN ({marks})",  # noqa: S608 - only marks
-                    owner,
-                    *wanted,
-                )
-                found = {key: bytes(turn) for key, turn in rows}
-            except ApiError as error:
-                log.warning("Remembered turns cannot be read: %s", error.message)
+        try:
+            for at in range(0, len(wanted), VALUES_AT_ONCE):
+                listed, values = marks(wanted[at : at + VALUES_AT_ONCE], 2)
+                statement = f"SELECT key, turn FROM turn WHERE owner = $1 AND key IN ({listed})"  # noqa: S608 - only marks
+                found.update((key, bytes(turn)) for key, turn in await self._database.all(statement, owner, *values))
+        except ApiError as error:
+            log.warning("Remembered turns cannot be read: %s", error.message)
         for key in wanted:
             turn = self._gathered.get((owner, key))
             if turn is not None:
