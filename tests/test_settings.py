@@ -143,3 +143,19 @@ def test_a_mistake_in_the_file_is_told(file: Path, text: str, said: str) -> None
 
     with pytest.raises(SettingsError, match=said):
         load({}, {}, file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("store_url", "mysql://host/name"), ("store_url", "store.sqlite3"), ("bytes_url", "/var/lib/bytes")]
+)
+def test_a_place_of_the_store_that_is_none_is_refused(name: str, value: str) -> None:
+    """With what it should look like, and without a password that may be in it."""
+    with pytest.raises(SettingsError, match=f"{name} must look like"):
+        load({}, {f"POLLUX_{name.upper()}": value})
+
+
+def test_the_address_of_the_database_is_a_secret() -> None:
+    """It may hold a password."""
+    settings = load({}, {"POLLUX_STORE_URL": "postgresql://pollux:secret-password@db/pollux"})
+
+    assert "secret-password" not in repr(settings)

@@ -131,3 +131,19 @@ class UpstreamFailed(ApiError):
     status = 502
     type = "server_error"
     default_code = "upstream_error"
+
+
+class StoreUnavailable(ApiError):
+    """The database or the bytes behind it cannot be reached now; nothing was kept of this request."""
+
+    status = 503
+    type = "server_error"
+    default_code = "store_unavailable"
+
+
+class StorageFull(ApiError):
+    """There is no room left where bytes or rows are kept; nothing was kept of this request."""
+
+    status = 500
+    type = "server_error"
+    default_code = "storage_full"

@@ -97,12 +97,30 @@ class Settings:
         7.0, "How long turns of the model are remembered, so that thought signatures survive clients that drop them."
     )
     memory_bytes_max: int = setting(268_435_456, "How much is remembered; the oldest turns go first. Some 50,000 turns.")
+    store_url: str = setting(
+        "",
+        "Database of what is kept: postgresql://user:password@host/name. Replicas share it. "
+        "Default: a SQLite file in data_dir, for one machine.",
+        secret=True,
+    )
+    bytes_url: str = setting(
+        "",
+        "Where the bytes of files are kept: s3://bucket/prefix or gs://bucket/prefix, with credentials from the environment. "
+        "Default: a folder in data_dir.",
+    )
     cors_origins: str = setting(
         "*",
         "Origins of web pages that may call, separated by commas; * is any. None may while no key guards the server's key.",
     )
 
     body_bytes_max: int = setting(104_857_600, "Largest request body. 100 MiB is what the native API takes inline.")
+    file_bytes_max: int = setting(
+        2_147_483_648, "Largest file; body_bytes_max does not apply to files. 2 GiB is what the native Files API takes."
+    )
+    part_bytes_max: int = setting(67_108_864, "Largest part of an upload. 64 MiB is OpenAI's, and what its clients send.")
+    owner_bytes_max: int = setting(
+        21_474_836_480, "What the files of one owner may add up to. 20 GiB is what the native Files API keeps for a project."
+    )
     reply_bytes_max: int = setting(268_435_456, "Largest whole answer taken from the upstream; a 4K image is some 20 MB.")
     buffered_bytes_max: int = setting(1_073_741_824, "Request bodies held at once in one worker; more get a 503.")
     header_bytes_max: int = setting(65_536, "Largest request head; more get a 431.")
@@ -110,6 +128,9 @@ class Settings:
     nesting_max: int = setting(100, "Deepest nesting of JSON; the native API takes 100.")
     head_seconds: float = setting(10.0, "Time from a request's first byte to the end of its head; then a 408.")
     receive_seconds: float = setting(300.0, "Time from a request's first byte to its last; then a 408. 100 MiB at 3 Mbit/s.")
+    upload_receive_seconds: float = setting(
+        3600.0, "The same for a file or a part of an upload. An hour: 2 GiB at 5 Mbit/s, and as long as an upload is open."
+    )
     in_flight_max: int = setting(1000, "Requests in flight in one worker; more get a 503 with Retry-After, fairly per caller.")
 
     upstream_client: Literal["plain", "aiohttp"] = setting(
@@ -284,6 +305,10 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError("The setting shutdown_grace_seconds must not be below zero or endless.")
     if settings.upstream_url and not _URL.match(settings.upstream_url):
         raise SettingsError("The setting upstream_url must look like https://host or http://host:port, without a path.")
+    if settings.store_url and not settings.store_url.startswith(("postgresql://", "postgres://")):
+        raise SettingsError("The setting store_url must look like postgresql://user:password@host/name.")
+    if settings.bytes_url and "://" not in settings.bytes_url:
+        raise SettingsError("The setting bytes_url must look like s3://bucket/prefix or gs://bucket/prefix.")
     for name, text in settings.keys.items():
         if not re.fullmatch(r"sha256:[0-9a-f]{64}", text):
             raise SettingsError(

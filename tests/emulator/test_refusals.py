@@ -234,7 +234,7 @@ async def test_a_prompt_beyond_the_context_is_refused() -> None:
     ("body", "what"),
     [
         (say(tools=[{"computerUse": {"environment": "ENVIRONMENT_BROWSER"}}]), "the tool computerUse"),
-        (say(cachedContent="cachedContents/a"), "cached contents"),
+        (part(fileData={"fileUri": "https://youtu.be/lCdaVNyHtjU"}), "fileData parts"),
         (config(responseMimeType="application/json"), "structured output"),
         (config(responseModalities=["image"]), "output of other modalities than text"),
         (part(inlineData={"mimeType": "image/png", "data": "AA=="}), "inlineData parts"),
@@ -256,8 +256,7 @@ async def test_what_is_not_emulated_yet_says_that_it_is_the_emulators_limit(body
     ("method", "path", "status"),
     [
         ("POST", "/v1beta/files", 501),
-        ("POST", "/upload/v1beta/files", 501),
-        ("GET", "/v1/cachedContents/a", 501),
+        ("GET", "/v1beta/generatedFiles", 501),
         ("POST", "/v1beta/interactions", 501),
         ("POST", "/v1beta/models/gemini-embedding-2:batchEmbedContents", 501),
         ("POST", "/v1beta/models/veo-3.1-generate-preview:predictLongRunning", 501),

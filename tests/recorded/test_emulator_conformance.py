@@ -14,7 +14,7 @@ import pytest
 
 from pollux.emulator import Emulator
 from pollux.emulator.signatures import DUMMIES
-from tests.emulator.in_process import Reply, call
+from tests.emulator.in_process import KEY, Reply, call
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 FIXTURES = SHARED / "fixtures/gemini-native"
@@ -103,6 +103,10 @@ OTHER_STREAM_END = {
 """Streams that end in another way; each was seen once."""
 
 
+FILE_DATA = re.compile(r'"https://[^"]+/files/(\w+)","mime_?[tT]ype":"([^"]+)"')
+"""A file of the Files API in a request: its id and its type."""
+
+
 class Exchange(msgspec.Struct):
     """One recording, as far as this test needs it."""
 
@@ -135,7 +139,21 @@ def exchanges() -> list[Exchange]:
 
 async def played(exchange: Exchange) -> Reply:
     alt = "?alt=sse" if exchange.streamed else ""
-    return await call(Emulator(), f"/v1beta/models/{exchange.model}:{exchange.method}{alt}", with_dummies(exchange.request))
+    emulator = Emulator()
+    request = provided(emulator, with_dummies(exchange.request))
+    return await call(emulator, f"/v1beta/models/{exchange.model}:{exchange.method}{alt}", request)
+
+
+def provided(emulator: Emulator, request: Any) -> Any:
+    """Give the emulator the files and the cached content that a recorded request refers to."""
+    project = emulator.projects.of_key(KEY)
+    for name, mime_type in dict.fromkeys(FILE_DATA.findall(msgspec.json.encode(request).decode())):
+        emulator.files.generate(project, b"content", mime_type, name=name)
+    if "cachedContent" not in request:
+        return request
+    long = {"contents": [{"role": "user", "parts": [{"text": "Paris is the capital of France. " * 500}]}]}
+    cache = emulator.resources.caches.create(project, {"model": "models/gemini-2.5-flash", **long}, "v1beta")
+    return {**request, "cachedContent": cache.name}
 
 
 def with_dummies(value: Any) -> Any:
@@ -198,8 +216,8 @@ async def test_every_recorded_answer_is_given_or_refused_with_a_known_reason() -
             wrong.append((exchange.file, reply.status, reply.body[:200]))
 
     assert wrong == []
-    assert (answered, not_yet, gone) == (312, 110, 85)
-    assert alike == 260
+    assert (answered, not_yet, gone) == (321, 101, 85)
+    assert alike == 267
 
 
 async def test_recorded_refusals_are_repeated_word_for_word() -> None:

@@ -90,7 +90,9 @@ async def second_turn(app: Any, http: playing.FakeHttp, file: str, message: Json
     request = {"model": model_of(file), "messages": messages}
     answer = await playing.ask(app, "POST", "/v1/chat/completions", request, {"authorization": f"Bearer {key}"})
     assert answer.status == 200, answer.body
-    contents = msgspec.json.decode(http.sent[-1].body or b"")["contents"]
+    body = http.sent[-1].body
+    assert isinstance(body, bytes)
+    contents = msgspec.json.decode(body)["contents"]
     return [part for content in contents if content["role"] == "model" for part in content["parts"]]
 
 

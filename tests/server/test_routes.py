@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.server.asking import CHAT, KEY, MESSAGES, MODEL, SECONDS, Pollux, ask, chat, pollux
-from tests.server.fake import FakeUpstream
+from tests.server.fake import FakeUpstream, answering, error_reply, plainly
 
 BASES = ("/v1", "/v1beta/openai")
 
@@ -152,19 +152,21 @@ def test_head_is_get_without_the_body(server: Pollux, path: str) -> None:
         ("GET", f"/v1/models?pageSize=1&key={KEY}", {}),
     ],
 )
-def test_native_paths_are_refused_in_googles_form(
+def test_native_paths_are_passed_on_as_they_are(
     server: Pollux, upstream: FakeUpstream, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """On /v1 the way of authenticating says who speaks; nothing of it reaches the upstream yet."""
+    """On /v1 the way of authenticating says who speaks; what is native reaches the upstream under the same path."""
     upstream.reset()
+    upstream.then(answering(404, error_reply(404, "as it is", "NOT_FOUND")))
     key = "" if "key=" in path else KEY
     answer = ask(server.url, path, method=method, headers=headers, key=key)
+    upstream.then(plainly)
 
     assert answer.status == 404
-    assert answer.json["error"]["code"] == 404
-    assert answer.json["error"]["status"] == "NOT_FOUND"
+    assert answer.json["error"] == {"code": 404, "message": "as it is", "status": "NOT_FOUND"}
     assert answer.headers["x-request-id"].startswith("req_")
-    assert upstream.requests == []
+    assert [request.target for request in upstream.requests] == [path.replace(f"&key={KEY}", "")]
+    assert upstream.requests[0].key == KEY
 
 
 @pytest.mark.parametrize("path", [f"/v1beta/models/{MODEL}:generateContent", f"/v1/models/{MODEL}:countTokens"])

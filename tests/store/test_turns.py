@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from pollux.server.memory import open_memory
+from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.store.turns import SqliteTurnStore
 
@@ -55,7 +56,7 @@ async def test_what_is_kept_is_there_after_opening_again(file: Path) -> None:
     await store.put("owner", {"b": b"3"})
     store.close()
     again = SqliteTurnStore(file, days=DAYS, bytes_max=BYTES_MAX)
-    found = again.get("owner", ["a", "b", "c", "a"])
+    found = await again.get("owner", ["a", "b", "c", "a"])
     again.close()
 
     assert found == {"a": b"1", "b": b"3"}
@@ -67,18 +68,18 @@ async def test_owners_do_not_see_one_another(store: SqliteTurnStore) -> None:
     await store.put("two", {"a": b"2"})
     store.put_soon("one", {"b": b"3"})
 
-    assert store.get("one", ["a", "b"]) == {"a": b"1", "b": b"3"}
-    assert store.get("two", ["a", "b"]) == {"a": b"2"}
-    assert store.get("", ["a", "b"]) == store.get("three", ["a", "b"]) == {}
+    assert await store.get("one", ["a", "b"]) == {"a": b"1", "b": b"3"}
+    assert await store.get("two", ["a", "b"]) == {"a": b"2"}
+    assert await store.get("", ["a", "b"]) == await store.get("three", ["a", "b"]) == {}
 
 
 async def test_what_nobody_waits_for_is_there_at_once_and_soon_for_all(store: SqliteTurnStore, file: Path) -> None:
     """A gathered turn is seen by its own process at once, and by another within a moment."""
     store.put_soon("owner", {"a": b"1"})
     other = SqliteTurnStore(file, days=DAYS, bytes_max=BYTES_MAX)
-    at_once = store.get("owner", ["a"]), other.get("owner", ["a"])
+    at_once = await store.get("owner", ["a"]), await other.get("owner", ["a"])
     async with asyncio.timeout(5):
-        while not other.get("owner", ["a"]):
+        while not await other.get("owner", ["a"]):
             await asyncio.sleep(0.01)
     other.close()
 
@@ -91,7 +92,7 @@ async def test_closing_writes_what_is_gathered(file: Path) -> None:
     store.put_soon("owner", {"a": b"1"})
     store.close()
     again = SqliteTurnStore(file, days=DAYS, bytes_max=BYTES_MAX)
-    found = again.get("owner", ["a"])
+    found = await again.get("owner", ["a"])
     again.close()
 
     assert found == {"a": b"1"}
@@ -102,7 +103,7 @@ async def test_many_keys_are_looked_up(store: SqliteTurnStore) -> None:
     turns = {f"key-{i}": b"%d" % i for i in range(2000)}
     await store.put("owner", turns)
 
-    assert store.get("owner", turns) == turns
+    assert await store.get("owner", turns) == turns
 
 
 async def test_old_turns_go(file: Path) -> None:
@@ -117,7 +118,7 @@ async def test_old_turns_go(file: Path) -> None:
     aged.close()
     store = SqliteTurnStore(file, days=DAYS, bytes_max=BYTES_MAX)
     await store.put("owner", {"new": b"3"})
-    found = store.get("owner", ["old", "young", "new"])
+    found = await store.get("owner", ["old", "young", "new"])
     store.close()
 
     assert found == {"young": b"2", "new": b"3"}
@@ -134,7 +135,7 @@ async def test_the_oldest_turns_go_when_there_are_too_many(file: Path, turn_byte
         store.close()
     store = SqliteTurnStore(file, days=DAYS, bytes_max=bytes_max)
     await store.put("owner", {"last": bytes(turn_bytes)})
-    found = store.get("owner", [*map(str, range(turns)), "last"])
+    found = await store.get("owner", [*map(str, range(turns)), "last"])
     store.close()
     kept = [key for key in [*map(str, range(turns)), "last"] if key in found]
 
@@ -166,7 +167,7 @@ async def test_processes_share_the_file_and_a_kill_loses_nothing_that_was_acknow
         assert errors == b""
     store = SqliteTurnStore(file, days=DAYS, bytes_max=100_000_000)
     keys = [f"{name}-{number}" for name, last in zip(names, acknowledged, strict=True) for number in range(last + 1)]
-    found = store.get("owner", keys)
+    found = await store.get("owner", keys)
     store.close()
 
     assert sorted(found) == sorted(keys)
@@ -179,9 +180,9 @@ async def test_in_memory_reads_and_writes_do_not_meet() -> None:
     keys = [f"{i}-{j}" for i in range(50) for j in range(10)]
     writing = asyncio.gather(*(store.put("owner", {f"{i}-{j}": bytes(20_000) for j in range(10)}) for i in range(50)))
     while not writing.done():
-        store.get("owner", keys[:1])
+        await store.get("owner", keys[:1])
         await asyncio.sleep(0)
-    found = store.get("owner", keys)
+    found = await store.get("owner", keys)
     store.close()
 
     assert sorted(found) == sorted(keys)
@@ -194,7 +195,7 @@ async def test_a_read_that_fails_is_a_warning(file: Path, caplog: pytest.LogCapt
     broken.execute("DROP TABLE turn")
     broken.close()
     store.put_soon("owner", {"a": b"1"})
-    found = store.get("owner", ["a", "b"])
+    found = await store.get("owner", ["a", "b"])
     await store.put("owner", {"b": b"2"})
     store.close()
 
@@ -216,7 +217,8 @@ async def test_a_file_that_cannot_be_used_is_replaced_by_memory(
     else:
         folder.mkdir()
         (folder / "turns.sqlite3").write_bytes(b"This is no database, whoever wrote it." * 100)
-    memory = open_memory(Settings(data_dir=str(folder)))
+    settings = Settings(data_dir=str(folder))
+    memory = open_memory(settings, Storing(settings))
     await memory.keep("owner", {"a": b"1"})
     memory.close()
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "models": "list the models of a running server",
     "doctor": "check settings, key, network and port, and say what to do",
     "key": "make a Pollux key for a caller of the server",
+    "erase": "remove everything that is kept of one owner",
 }
 """Each command is the file of its name in this folder."""
 

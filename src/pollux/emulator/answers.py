@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pollux.emulator import references
 from pollux.emulator.limits import QUOTE_CHARS_MAX, RESULTS_TOLD_MAX, WORDS_MAX
 from pollux.emulator.models import Model
 
@@ -32,6 +33,7 @@ def natural_text(request: dict[str, Any], model: Model, about_tools: tuple[str, 
         _messages(contents),
         _system(request),
         f"The last user text is {_quote(last)}." if last else "There is no user text.",
+        references.told(request),
         _results(contents),
         _tools(request),
         *about_tools,

@@ -7,12 +7,13 @@ journal, its counts and its rules; the same request brings the same answer, apar
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pollux.emulator import access, control, errors, faults, listing, routes
+from pollux.emulator import access, control, errors, faults, listing, routes, uploads
 from pollux.emulator.clock import Clock, SystemClock, elapsed_seconds, stamp
 from pollux.emulator.errors import NativeError, bad_request, invalid
 from pollux.emulator.exchange import ClientLeft, ConnectionCut, Exchange, Receive, Scope, Send
@@ -21,6 +22,7 @@ from pollux.emulator.generating import generate
 from pollux.emulator.journal import Entry, Journal
 from pollux.emulator.limits import JOURNAL_ENTRIES_MAX
 from pollux.emulator.matching import Incoming
+from pollux.emulator.resources import Resources
 from pollux.emulator.routes import Route
 from pollux.emulator.rules import Rule, Rules
 from pollux.emulator.script import Entry as ScriptEntry
@@ -32,7 +34,14 @@ REQUEST_OF = {
     "generateContent": "GenerateContentRequest",
     "streamGenerateContent": "GenerateContentRequest",
     "countTokens": "CountTokensRequest",
+    "media.upload.start": "CreateFileRequest",
+    "files.register": "RegisterFilesRequest",
+    "cachedContents.create": "CachedContent",
+    "cachedContents.patch": "CachedContent",
 }
+
+RESOURCES = ("files.", "media.", "cachedContents.")
+"""What the methods of kept things begin with."""
 
 
 class Emulator:
@@ -58,13 +67,20 @@ class Emulator:
         self.latency = latency or Latency()
         self.seed = seed
         self.journal = Journal(min(journal_length, JOURNAL_ENTRIES_MAX))
+        self.resources = Resources(self.clock, seed)
+        self.files, self.projects = self.resources.files, self.resources.projects
 
     def reset(self) -> None:
-        """Go back to the state after construction: journal empty, counts zero, only the constructor's rules."""
+        """Go back to the state after construction: journal and files empty, counts zero, only the constructor's rules."""
         self.journal.clear()
         self.script.reset()
         self.rules.reset()
         self.clock.reset()
+        self.resources.clear()
+
+    def close(self) -> None:
+        """Delete all files that callers uploaded; the end of the program does it too."""
+        self.resources.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI call."""
@@ -102,18 +118,18 @@ class Emulator:
     async def _answer(self, exchange: Exchange, entry: Entry) -> None:
         fault, in_list = NO_FAULT, False
         try:
-            data = await exchange.read_body()
-            self.journal.keep_body(entry, data)
-            found = routes.route(exchange.http_method, exchange.path)
+            found, data = await self._read(exchange, entry)
             entry.native_method, entry.model = found.method, found.model
             in_list = found.method == "streamGenerateContent" and exchange.query.get("alt") != "sse"
-            access.check(exchange.headers, exchange.query)
+            if not uploads.has_own_right(found):
+                access.check(exchange.headers, exchange.query)
             routes.check_query(found.method, exchange.query)
             request = canonical(_decode(data), REQUEST_OF[found.method]) if found.method in REQUEST_OF else {}
             incoming = Incoming(found.method, found.model, exchange.headers, _inner(request))
             fault = self._fault(incoming, entry)
             error = faults.error_of(fault, found.model, found.version, found.method)
             if faults.is_refusal(fault):
+                await exchange.skip_body()
                 await exchange.pause(fault.headers_delay)
                 raise error
             generated = found.method in ("generateContent", "streamGenerateContent")
@@ -124,6 +140,17 @@ class Emulator:
             await send_error(exchange, error, fault, in_list=in_list, headers=_headers(entry.began))
         except TimeoutError:
             await send_error(exchange, errors.deadline(), fault, in_list=in_list, headers=_headers(entry.began))
+
+    async def _read(self, exchange: Exchange, entry: Entry) -> tuple[Route, bytes]:
+        """Find the method and read the body; the bytes of an upload are left to be read as they come."""
+        if exchange.path.startswith(routes.UPLOADS):
+            found = uploads.step(routes.route(exchange.http_method, exchange.path), exchange)
+            data = b"" if found.method in uploads.STREAMED else await exchange.read_body()
+            self.journal.keep_body(entry, data)
+            return found, data
+        data = await exchange.read_body()
+        self.journal.keep_body(entry, data)
+        return routes.route(exchange.http_method, exchange.path), data
 
     def _fault(self, incoming: Incoming, entry: Entry) -> Fault:
         try:
@@ -142,9 +169,16 @@ class Emulator:
             case "models.get":
                 await delivery.whole(listing.get_model(found.model, found.version))
             case "countTokens":
-                await delivery.whole(listing.count_tokens(request, listing.model_for(found)))
+                model = listing.model_for(found)
+                inner = await self.resources.resolved(incoming.request, model, delivery.exchange)
+                counted = inner if incoming.request is request else {**request, "generateContentRequest": inner}
+                await delivery.whole(listing.count_tokens(counted, model))
+            case _ if found.method.startswith(RESOURCES):
+                await self.resources.answer(found, request, delivery)
             case _:
-                await generate(found, listing.model_for(found), incoming, self.script, self.seed, delivery)
+                model = listing.model_for(found)
+                resolved = await self.resources.resolved(incoming.request, model, delivery.exchange)
+                await generate(found, model, replace(incoming, request=resolved), self.script, self.seed, delivery)
 
 
 def _inner(request: dict[str, Any]) -> dict[str, Any]:

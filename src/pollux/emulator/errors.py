@@ -164,6 +164,16 @@ def retired_model(name: str, successor: str) -> NativeError:
     )
 
 
+def needs_oauth() -> NativeError:
+    """Google's common words where an API key is not enough, as for `files.register`."""
+    return NativeError(
+        401,
+        "API keys are not supported by this API. Expected OAuth2 access token or other authentication credentials that "
+        "assert a principal. See https://cloud.google.com/docs/authentication",
+        details=[_key_info("CREDENTIALS_MISSING")],
+    )
+
+
 def unknown_route() -> NativeError:
     """The JSON form of Google's front end for a path without a method."""
     return NativeError(404, "Method not found.")

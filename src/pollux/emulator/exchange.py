@@ -1,14 +1,14 @@
 """One HTTP exchange over ASGI: the body in, within limits; the answer out; and notice of a client that leaves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from pollux.emulator import errors
 from pollux.emulator.clock import Clock
 from pollux.emulator.journal import Entry
-from pollux.emulator.limits import BODY_BYTES_MAX, BODY_SECONDS_MAX
+from pollux.emulator.limits import BODY_BYTES_MAX, BODY_SECONDS_MAX, UPLOAD_PIECE_SECONDS_MAX
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -32,6 +32,8 @@ class Exchange:
         self.path: str = scope["path"]
         self.query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
+        self.base_url = f"{scope.get('scheme', 'http')}://{self.headers.get('host', 'localhost')}"
+        """Where the client believes the emulator to be: the beginning of the URLs in its answers."""
         self.entry: Entry | None = None
         """Where to note what was sent. It is noted before it is sent, so that whoever has an answer finds it in the journal."""
         self._receive, self._send, self._clock = receive, send, clock
@@ -43,19 +45,30 @@ class Exchange:
         chunks: list[bytes] = []
         size = 0
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            while True:
-                message = await self._receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientLeft
-                chunk = message.get("body", b"")
+            async for chunk in self.pieces():
                 size += len(chunk)
                 if size > BODY_BYTES_MAX:
                     raise errors.too_large(BODY_BYTES_MAX)
                 chunks.append(chunk)
-                if not message.get("more_body", False):
-                    break
-        self._watcher = asyncio.create_task(self._watch())
         return b"".join(chunks)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Read the body piece by piece, of any size; nothing, once it was read to its end."""
+        more = self._watcher is None
+        while more:
+            async with asyncio.timeout(UPLOAD_PIECE_SECONDS_MAX):
+                message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            more = message.get("more_body", False)
+            if not more:
+                self._watcher = asyncio.create_task(self._watch())
+            yield message.get("body", b"")
+
+    async def skip_body(self) -> None:
+        """Read what is left of the body, and forget it."""
+        async for _ in self.pieces():
+            pass
 
     async def start(self, status: int, headers: dict[str, str]) -> None:
         """Send status and headers."""

@@ -58,6 +58,12 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """Another finish reason."""
     empty: bool = False
     """An answer without parts."""
+    file_state: str = ""
+    """An uploaded file becomes this: FAILED, stays PROCESSING, or is ACTIVE at once."""
+    processing: float | None = None
+    """Seconds for which an uploaded file is PROCESSING."""
+    cut_upload_after: int | None = None
+    """Of an upload's body only so many bytes are kept, then the connection is cut; the upload can be continued."""
     partial_args: bool = False
     """A stream gives the arguments of calls in pieces (`partialArgs`), as Vertex does."""
     probability: float = 1
@@ -68,8 +74,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """Tells counts of equal faults apart."""
 
 
-FLOATS = ("retry-after", "headers-delay", "first-token-delay", "event-delay", "stall-for", "probability")
-TEXTS = ("reason", "message", "quota", "blocked", "finish", "id")
+FLOATS = ("processing", "retry-after", "headers-delay", "first-token-delay", "event-delay", "stall-for", "probability")
+TEXTS = ("file-state", "reason", "message", "quota", "blocked", "finish", "id")
 SWITCHES = ("html", "raw", "empty", "partial-args")
 
 
@@ -111,12 +117,14 @@ def checked(fault: Fault) -> Fault:
         raise ValueError(
             f"reason with status {fault.status} is one of {', '.join(REASONS.get(fault.status or 0, {})) or '(none)'}"
         )
-    for seconds in (fault.headers_delay, fault.first_token_delay, fault.event_delay, fault.stall_for):
+    if fault.file_state not in ("", "ACTIVE", "FAILED", "PROCESSING"):
+        raise ValueError("file-state is one of ACTIVE, FAILED, PROCESSING")
+    for seconds in (fault.processing or 0, fault.headers_delay, fault.first_token_delay, fault.event_delay, fault.stall_for):
         if not 0 <= seconds <= DELAY_SECONDS_MAX:
             raise ValueError(f"a delay is between 0 and {DELAY_SECONDS_MAX:g} seconds")
     if not 0 <= fault.probability <= 1 or not 0 <= fault.retry_after < float("inf"):
         raise ValueError("probability is between 0 and 1, and retry-after a number of seconds")
-    counts = (fault.stall_after, fault.cut_after, fault.error_after, fault.malformed_after, fault.times)
+    counts = (fault.stall_after, fault.cut_after, fault.error_after, fault.malformed_after, fault.times, fault.cut_upload_after)
     if any(count is not None and count < 0 for count in counts):
         raise ValueError("counts are not negative")
     return fault

@@ -20,7 +20,7 @@ from pollux.emulator.routes import Route
 from pollux.emulator.script import Say, Script
 from pollux.emulator.sending import Delivery
 from pollux.emulator.settle import Draft, digest_of, settle
-from pollux.emulator.tokens import count_prompt
+from pollux.emulator.tokens import cached_usage, count_prompt, modalities
 
 
 async def generate(found: Route, model: Model, incoming: Incoming, script: Script, seed: int, delivery: Delivery) -> None:
@@ -77,7 +77,8 @@ def _replies(
     )
     candidates = range(request.get("generationConfig", {}).get("candidateCount", 1))
     answers = [settle(draft, request, model, digest) for _ in candidates]
-    about = Stamp(model, digest, count_prompt(request), request.get("serviceTier", "standard"))
+    tier = request.get("serviceTier", "standard")
+    about = Stamp(model, digest, count_prompt(request), tier, modalities(request), cached_usage(request))
     return events(answers, about) if streamed else [whole(answers, about)]
 
 

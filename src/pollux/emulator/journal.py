@@ -15,7 +15,7 @@ SECRET_HEADERS = ("x-goog-api-key", "authorization", "proxy-authorization", "coo
 SECRET_CHARS_MIN = 8
 """Shorter values are no keys, and would be found inside ordinary words."""
 
-SECRET_QUERY = ("key", "access_token", "api_key")
+SECRET_QUERY = ("key", "access_token", "api_key", "upload_id")
 
 
 @dataclass

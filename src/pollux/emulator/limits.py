@@ -60,6 +60,39 @@ START_SECONDS_MAX = 10.0
 STOP_SECONDS_MAX = 5.0
 """Time for open connections to end when the emulator's own server is stopped."""
 
+UPLOAD_PIECE_SECONDS_MAX = 60.0
+"""Silence inside a body that is streamed: an upload of gigabytes takes its time, but must go on."""
+
+UPLOAD_WRITE_BYTES = 1_048_576
+"""Bytes of an upload that are gathered and then hashed and written at once, in a thread."""
+
+UPLOADS_MAX = 1_000
+"""Uploads that were begun and not finished; the oldest is given up."""
+
+UPLOAD_HOURS_MAX = 48
+"""How long an upload may be continued."""
+
+MEMORY_FILE_BYTES_MAX = 65_536
+"""A larger file is kept on disk."""
+
+MEMORY_BYTES_MAX = 16_777_216
+"""Bytes of all files that are kept in memory; beyond, small ones too are kept on disk."""
+
+FILE_BYTES_MAX = 2_147_483_648
+"""A file (2 GB). Source: the discovery document, media.upload, `maxSize`."""
+
+PROJECT_BYTES_MAX = 21_474_836_480
+"""All files of a project (20 GB). Source: gemini-native.md, section 19."""
+
+FILE_PART_BYTES_MAX = 1_048_576
+"""Metadata in a multipart upload: a name and a type have some hundred bytes."""
+
+FILE_TEXT_BYTES_MAX = 4_000_000
+"""Of a text file that a request refers to, as read to count and quote it: about a million tokens."""
+
+DOWNLOAD_PIECE_BYTES = 262_144
+"""Bytes of a download that are read and sent at once."""
+
 ROUNDS_MAX = 100
 """Rounds of calls that a prompt may ask for ("in 10 rounds"): more than any loop that a test drives."""
 

@@ -8,7 +8,7 @@ from pollux.emulator import errors, refusals, routes
 from pollux.emulator.errors import invalid
 from pollux.emulator.models import RETIRED, Model, known, listed
 from pollux.emulator.routes import Route
-from pollux.emulator.tokens import count_prompt
+from pollux.emulator.tokens import cached_usage, count_prompt, details, modalities
 
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 1000
 """Models on a page by default (recorded) and at most. Source: gemini-native.md, section 3."""
@@ -63,4 +63,5 @@ def count_tokens(request: dict[str, Any], model: Model) -> dict[str, Any]:
     tokens = count_prompt(counted)
     if tokens > model.input_token_limit:
         raise errors.context_overflow(model.input_token_limit)
-    return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
+    cached, cached_details = cached_usage(counted)
+    return {"totalTokens": tokens, **cached, "promptTokensDetails": details(modalities(counted)), **cached_details}

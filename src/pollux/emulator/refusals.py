@@ -11,7 +11,7 @@ from pollux.emulator.errors import NativeError, invalid
 from pollux.emulator.families import Family
 from pollux.emulator.models import Model
 from pollux.emulator.shapes import PART_DATA
-from pollux.emulator.tokens import count_prompt
+from pollux.emulator.tokens import FILE, count_prompt
 
 ROLES = ("", "user", "model", "function")
 """A missing role is a user's; `function` is the legacy role of tool results (recorded once, status 200)."""
@@ -170,10 +170,15 @@ def _not_countable(request: dict[str, Any]) -> list[str]:
     missing += sorted({f"the tool {name}" for tool in request.get("tools", []) for name in tool if name not in TOOLS_EMULATED})
     contents = [*request.get("contents", []), request.get("systemInstruction", {})]
     parts = [part for content in contents for part in content.get("parts", [])]
-    kinds = {kind for part in parts for kind in PART_DATA.intersection(part)}
+    kinds = {kind for part in parts for kind in PART_DATA.intersection(part) - _looked_up(part)}
     if any(part.get("functionResponse", {}).get("parts") for part in parts):
         missing.append("media in results of functions")
     return missing + [f"{kind} parts" for kind in sorted(kinds - PARTS_EMULATED)]
+
+
+def _looked_up(part: dict[str, Any]) -> set[str]:
+    """Say which data of a part were looked up: a file of the Files API."""
+    return {"fileData"} if FILE in part else set()
 
 
 def _not_yet(missing: list[str]) -> NativeError:

@@ -15,13 +15,14 @@ Recorded, and held here (ground-truth.md, section 1.1):
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pollux.emulator import partial_args
 from pollux.emulator.models import Model
 from pollux.emulator.settle import Answer, Part, nothing_said
 from pollux.emulator.signatures import sign
+from pollux.emulator.tokens import details
 
 WITH_TEXT = ("STOP", "MAX_TOKENS", "CONTINUATION")
 """Finish reasons that keep what was said. With the others a whole answer has no parts, a stream ends early."""
@@ -42,6 +43,10 @@ class Stamp:
     digest: bytes
     prompt_tokens: int
     service_tier: str
+    prompt_details: dict[str, int] = field(default_factory=dict)
+    """The prompt by modality; empty: all of it is text."""
+    cached: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    """What the usage tells of a cached part (see `tokens.cached_usage`)."""
 
     @property
     def response_id(self) -> str:
@@ -260,7 +265,9 @@ def _reply(candidates: list[dict[str, Any]], stamp: Stamp, said: list[Answer], *
     if text_tokens:
         usage["candidatesTokenCount"] = text_tokens
     usage["totalTokenCount"] = stamp.prompt_tokens + text_tokens + thought_tokens + tool_tokens
-    usage["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": stamp.prompt_tokens}]
+    usage |= stamp.cached[0]
+    usage["promptTokensDetails"] = details(stamp.prompt_details or {"TEXT": stamp.prompt_tokens})
+    usage |= stamp.cached[1]
     if tool_tokens:
         usage["toolUsePromptTokenCount"] = tool_tokens
         usage["toolUsePromptTokensDetails"] = [{"modality": "TEXT", "tokenCount": tool_tokens}]

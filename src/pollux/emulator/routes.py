@@ -10,8 +10,32 @@ VERSION = r"/(?P<version>v1|v1beta|v1alpha)"
 MODELS = re.compile(VERSION + r"/models/?")
 MODEL = re.compile(VERSION + r"/models/(?P<model>[^/:]+)")
 VERB = re.compile(VERSION + r"/models/(?P<model>[^/:]+):(?P<verb>[A-Za-z]+)")
-OTHER = re.compile(r"/(?:upload/|download/)?(?:v1|v1beta|v1alpha)/(?P<collection>[A-Za-z_]+)")
+OTHER = re.compile(r"/(?:resumable/)?(?:upload/|download/)?(?:v1|v1beta|v1alpha)/(?P<collection>[A-Za-z_]+)")
 OPERATIONS = re.compile(VERSION + r"/models/[^/:]+/operations.*")
+
+FILE_ID, CACHE_ID = r"/files/(?P<id>[^/:]+)", r"/cachedContents/(?P<id>[^/:]+)"
+
+UPLOADS = ("/upload/", "/resumable/upload/")
+
+RESOURCES = tuple(
+    (http_method, re.compile(before + VERSION + path), method)
+    for http_method, before, path, method in (
+        ("POST", "(?:/resumable)?/upload", "/files/?", "media.upload"),
+        ("PUT", "(?:/resumable)?/upload", "/files/?", "media.upload"),
+        ("GET", "/download", FILE_ID + ":download", "media.download"),
+        ("GET", "", FILE_ID + ":download", "files.download"),
+        ("POST", "", "/files:register", "files.register"),
+        ("GET", "", "/files/?", "files.list"),
+        ("GET", "", FILE_ID, "files.get"),
+        ("DELETE", "", FILE_ID, "files.delete"),
+        ("GET", "", "/cachedContents/?", "cachedContents.list"),
+        ("POST", "", "/cachedContents/?", "cachedContents.create"),
+        ("GET", "", CACHE_ID, "cachedContents.get"),
+        ("PATCH", "", CACHE_ID, "cachedContents.patch"),
+        ("DELETE", "", CACHE_ID, "cachedContents.delete"),
+    )
+)
+"""Methods of files and of cached contents. The steps of an upload share a path: `uploads.step` tells them apart."""
 
 VERBS = ("generateContent", "streamGenerateContent", "countTokens")
 
@@ -28,7 +52,7 @@ VERBS_NOT_YET = {
 """Methods of models that later issues bring; with their names for people."""
 
 COLLECTIONS_NOT_YET = (
-    "files", "cachedContents", "batches", "fileSearchStores", "interactions", "tunedModels", "corpora", "generatedFiles",
+    "files", "batches", "fileSearchStores", "interactions", "tunedModels", "corpora", "generatedFiles",
     "auth_tokens", "webhooks", "agents", "environments", "triggers", "credentials", "voices", "decisions", "dynamic",
 )  # fmt: skip
 """Collections of the native API that later issues bring, or none."""
@@ -39,7 +63,15 @@ QUERY = {
 }  # fmt: skip
 """Query parameters that every method takes. Source: the discovery document, `parameters`."""
 
-QUERY_OF = {"models.list": {"pageSize", "pageToken", "page_size", "page_token"}}
+PAGES = {"pageSize", "pageToken", "page_size", "page_token"}
+
+QUERY_OF = {
+    "models.list": PAGES,
+    "files.list": PAGES,
+    "cachedContents.list": PAGES,
+    "cachedContents.patch": {"updateMask", "update_mask"},
+    "media.upload": {"upload_id"},
+}
 """Query parameters of single methods."""
 
 
@@ -50,6 +82,8 @@ class Route:
     method: str
     version: str
     model: str = ""
+    id: str = ""
+    """Of a file or a cached content."""
 
 
 def route(http_method: str, path: str) -> Route:
@@ -64,6 +98,9 @@ def route(http_method: str, path: str) -> Route:
         if found["verb"] in VERBS_NOT_YET:
             raise errors.not_emulated(f"{VERBS_NOT_YET[found['verb']]} ({found['verb']})")
         raise errors.unknown_route()
+    for needed, pattern, method in RESOURCES:
+        if http_method == needed and (found := pattern.fullmatch(path)):
+            return Route(method, found["version"], id=found.groupdict().get("id") or "")
     if OPERATIONS.fullmatch(path):
         raise errors.not_emulated("operations")
     if (found := OTHER.match(path)) and found["collection"] in COLLECTIONS_NOT_YET:
@@ -73,7 +110,8 @@ def route(http_method: str, path: str) -> Route:
 
 def check_query(method: str, query: dict[str, str]) -> None:
     """Refuse query parameters that the method does not know."""
-    unknown = [name for name in query if name not in QUERY and name not in QUERY_OF.get(method, set())]
+    method = "media.upload" if method.startswith("media.upload") else method
+    unknown = [name for name in query if name not in QUERY and name not in QUERY_OF.get(method, ())]
     if unknown:
         raise bad_request([("", _cannot_bind(name)) for name in unknown])
 
@@ -90,6 +128,11 @@ def page_size(query: dict[str, str], default: int, size_max: int) -> int:
     if size < 0:
         raise _negative()
     return min(size, size_max) or default
+
+
+def page_token(query: dict[str, str]) -> str:
+    """Read `pageToken`."""
+    return query.get("pageToken", "") or query.get("page_token", "")
 
 
 def _negative() -> NativeError:

@@ -1,5 +1,6 @@
 """Answers on their way: whole ones and streams, with the delays of a latency profile and the faults that were asked for."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +54,19 @@ class Delivery:
 
     async def whole(self, reply: Any) -> None:
         """Send one object."""
+        await self.content(200, {"content-type": JSON_TYPE}, pretty(reply))
+
+    async def content(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+        """Send a whole body of any type."""
         fault = self.fault
         await self._wait(fault.headers_delay + fault.first_token_delay + self.latency.before(0, self.digest))
-        body = pretty(reply)
+        headers = {**headers, **self.headers}
         broken = fault.cut_after, fault.malformed_after, fault.stall_after
         if all(count is None for count in broken):
-            await send_json(self.exchange, 200, body, self.headers)
+            await self.exchange.start(status, {**headers, "content-length": str(len(body))})
+            await self.exchange.end(body)
             return
-        await self.exchange.start(200, {"content-type": JSON_TYPE, **self.headers})
+        await self.exchange.start(status, headers)
         await self.exchange.write(body[: len(body) // 2])
         if fault.stall_after is not None:
             await self.exchange.pause(fault.stall_for)
@@ -82,6 +88,22 @@ class Delivery:
             await exchange.write(frame.event(event), events=1)
         if not await self._broken(len(events), events[-1], frame):
             await exchange.end(frame.end())
+
+    async def pieces(self, status: int, headers: dict[str, str], pieces: AsyncIterator[bytes]) -> None:
+        """Send a body as it comes; each piece counts as an event."""
+        fault = self.fault
+        await self._wait(fault.headers_delay)
+        await self.exchange.start(status, {**headers, **self.headers})
+        number = 0
+        async for piece in pieces:
+            if fault.stall_after == number:
+                await self.exchange.pause(fault.stall_for)
+            if number in (fault.cut_after, fault.malformed_after, fault.error_after):
+                raise ConnectionCut
+            await self.exchange.pause(fault.event_delay if number else fault.first_token_delay)
+            await self.exchange.write(piece, events=1)
+            number += 1
+        await self.exchange.end()
 
     async def _wait(self, seconds: float) -> None:
         """Wait before the headers, but answer 504 when the client's own deadline (`X-Server-Timeout`) comes first."""

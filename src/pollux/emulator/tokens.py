@@ -15,6 +15,10 @@ TOKEN = re.compile(r"\s?[^\W\d_]{1,12}|\s?\d|\s?(?:[^\w\s]|_)|\s+")
 """A word of up to twelve letters with the space before it, one digit, one sign, or a run of white space."""
 
 
+FILE, CACHE = "@file", "@cache"
+"""Where a request holds what `references` looked up: beside a part's `fileData`, and in place of `cachedContent`."""
+
+
 def count_text(text: str) -> int:
     """Count the tokens of a text."""
     if len(text) > TOKEN_TEXT_EXACT_MAX:
@@ -50,7 +54,39 @@ COUNTED = {
 
 def count_content(content: dict[str, Any]) -> int:
     """Count one content: its parts, and one token for the turn. Recorded: "Say hi in Portuguese" with a system text is 11."""
-    return 1 + sum(count_part(part) for part in content.get("parts", []))
+    parts: list[dict[str, Any]] = content.get("parts", [])
+    files = [file for part in parts for file in files_of(part)]
+    return 1 + sum(count_part(part) for part in parts) + sum(int(file["tokens"]) for file in files)
+
+
+def files_of(part: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the files that a part refers to, itself or in a function's result, once they were looked up."""
+    inner = part.get("functionResponse", {}).get("parts", [])
+    return [item[FILE] for item in [part, *inner] if FILE in item]
+
+
+def modalities(request: dict[str, Any]) -> dict[str, int]:
+    """Count a whole prompt by modality; together they are `count_prompt`."""
+    counted = {"TEXT": count_prompt(request)}
+    for content in request.get("contents", []):
+        for part in content.get("parts", []):
+            for file in files_of(part):
+                counted["TEXT"] -= file["tokens"]
+                counted[file["modality"]] = counted.get(file["modality"], 0) + file["tokens"]
+    return counted
+
+
+def cached_usage(request: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
+    """Say what a usage tells of a cached part: the count, and the details by modality. Without a cache: nothing."""
+    tokens: dict[str, int] = request.get(CACHE, {}).get("tokens", {})
+    if not tokens:
+        return {}, {}
+    return {"cachedContentTokenCount": sum(tokens.values())}, {"cacheTokensDetails": details(tokens)}
+
+
+def details(counted: dict[str, int]) -> list[dict[str, Any]]:
+    """Write counts by modality as the service does."""
+    return [{"modality": modality, "tokenCount": tokens} for modality, tokens in counted.items() if tokens]
 
 
 def count_prompt(request: dict[str, Any]) -> int:

@@ -61,8 +61,15 @@ class Access:
             self._known[key] = known
         return known
 
+    def knows(self, owner: str) -> bool:
+        """Say whether an owner may still call: with Pollux keys, while there is a key of that name."""
+        return not self._keys or owner in self._keys
+
+    def keyless(self, owner: str) -> Caller:
+        """Give the caller that an owner is, without a key of their own: for what a sealed id of ours allows."""
+        return self._of(owner, "")
+
     def _authenticated(self, key: str) -> Caller:
-        settings = self._settings
         if self._keys:
             digest = hashlib.sha256(key.encode()).digest()
             matches = [name for name, kept in self._keys.items() if hmac.compare_digest(digest, kept)]
@@ -74,6 +81,10 @@ class Access:
             owner = matches[0]
         else:
             owner = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()[:32]
+        return self._of(owner, key)
+
+    def _of(self, owner: str, key: str) -> Caller:
+        settings = self._settings
         if settings.upstream == "emulator":
             return Caller(owner, f"emulator-{owner}")
         if settings.spends_server_key:

@@ -6,7 +6,6 @@ the HTTP server); what is needed of them stands here and in `exchange`.
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -14,16 +13,24 @@ from urllib.parse import urlsplit
 
 import pollux
 from pollux.errors import ApiError, MethodNotAllowed, NotFound
-from pollux.server import chat, cors, failures, health, models, native
-from pollux.server.access import Access, Caller, refuse_web_pages
+from pollux.server import chat, cors, failures, files, health, models, native, native_paths, uploads
+from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
 from pollux.server.exchange import CallerLeft, Exchange, Header, Receive, Scope, Send
+from pollux.server.gemini_files import GeminiFiles
+from pollux.server.key_check import KeyCheck
 from pollux.server.limits import InFlight
 from pollux.server.logs import AccessLog
 from pollux.server.memory import open_memory
+from pollux.server.owned import open_owned
+from pollux.server.passthrough import Addresses
+from pollux.server.sealed import Sealer
+from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.upstream.client import GOOGLE, GeminiClient
+from pollux.upstream.files import NativeFiles
 from pollux.upstream.http import HttpClient, Timeouts
+from pollux.upstream.passthrough import Passthrough
 from pollux.upstream.plain_client import PlainClient
 
 log = logging.getLogger("pollux.server")
@@ -38,9 +45,13 @@ OPENAI_BASES = ("/v1beta/openai", "/v1")
 OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
     "/chat/completions": {"POST": chat.create_completion},
     "/models": {"GET": models.list_models},
+    "/files": {"GET": files.list_files, "POST": files.create_file},
+    "/uploads": {"POST": uploads.create_upload},
 }
 OPENAI_ITEMS: dict[str, dict[str, ItemHandler]] = {
     "/models/": {"GET": models.retrieve_model},
+    "/files/": {"GET": files.retrieve_file, "DELETE": files.delete_file},
+    "/uploads/": {"POST": uploads.change_upload},
 }
 OTHER_ROUTES: dict[str, dict[str, Handler]] = {
     "/v1beta/chat/completions": {"POST": chat.create_completion_bare},
@@ -59,8 +70,6 @@ FAULT_HEADERS = b"x-emulator-"
 UPSTREAM_CHECK_SECONDS = 5.0
 """How long the answer to "can the upstream be reached?" may take, and is kept; probes come every few seconds."""
 
-_SLASHES = re.compile(r"/{2,}")
-
 
 class App:
     """The server, as ASGI sees it."""
@@ -70,13 +79,29 @@ class App:
         self.draining = False
         self.access = Access(settings)
         self.in_flight = InFlight(requests_max=settings.in_flight_max, bytes_max=settings.buffered_bytes_max)
+        http = http or _http_client(settings)
         self.client = GeminiClient(
-            http or _http_client(settings),
+            http,
             base_url=settings.upstream_url or GOOGLE,
             version=settings.api_version,
             user_agent=f"pollux/{pollux.__version__}",
         )
-        self.memory = open_memory(settings)
+        self.passthrough = Passthrough(http, settings.upstream_url or GOOGLE)
+        self.storing = Storing(settings)
+        self.owned = open_owned(settings, self.passthrough.host, self.storing)
+        self.sealer = Sealer(with_secret(settings).secret)
+        self.addresses = Addresses(self.passthrough, self.sealer)
+        self.gemini_files = GeminiFiles(
+            self,
+            NativeFiles(
+                http,
+                base_url=settings.upstream_url or GOOGLE,
+                version=settings.api_version,
+                user_agent=f"pollux/{pollux.__version__}",
+            ),
+        )
+        self.key_check = KeyCheck(settings, self.client)
+        self.memory = open_memory(settings, self.storing)
         self.aliases = Aliases(settings.aliases, self.client)
         self._access_log = AccessLog(settings.log_format) if settings.access_log else None
         self._answer_headers: tuple[Header, ...] = (
@@ -97,7 +122,10 @@ class App:
 
     def authenticated(self, exchange: Exchange) -> Caller:
         """Give the caller, and count the request as theirs. Raises Unauthenticated, PermissionDenied or Overloaded."""
-        caller = self.access.caller(exchange.headers, exchange.query)
+        return self.admitted(exchange, self.access.caller(exchange.headers, exchange.query))
+
+    def admitted(self, exchange: Exchange, caller: Caller) -> Caller:
+        """Count a request as this caller's. Raises Overloaded."""
         self.in_flight.enter(caller.owner)
         exchange.caller = caller
         return caller
@@ -132,6 +160,9 @@ class App:
         """Close what is open; called once, when the server stops."""
         await self.client.close()
         self.memory.close()
+        await self.storing.close()
+        if self.owned is not None:
+            self.owned.close()
         if self._access_log is not None:
             self._access_log.flush()
 
@@ -141,7 +172,7 @@ class App:
                 if not await self._cors.answered(exchange):
                     await self._route(exchange)
             except ApiError as error:
-                await failures.answer(exchange, failures.blame(exchange, error))
+                await _tell(exchange, failures.blame(exchange, error))
             except CallerLeft:
                 exchange.left = True
             except asyncio.CancelledError:
@@ -154,7 +185,7 @@ class App:
                 log.exception("A bug, in %s %s (%s)", exchange.method, exchange.path, exchange.request_id)
                 if exchange.status:
                     raise
-                await failures.answer(exchange, failures.unexpected(exchange))
+                await _tell(exchange, failures.unexpected(exchange))
         finally:
             exchange.unwatch()
             if exchange.caller is not None:
@@ -167,10 +198,10 @@ class App:
         path = exchange.path
         handlers = ROUTES.get(path)
         if handlers is None:
-            path = _SLASHES.sub("/", path).rstrip("/") or "/"
+            path = native_paths.plain(path)
             handlers = ROUTES.get(path)
-        if native.is_native(exchange, path):
-            await native.refuse(self, exchange)
+        if native_paths.is_native(exchange, path):
+            await native.serve(self, exchange, native_paths.plain(path))
         elif handlers is not None:
             await _of_method(handlers, exchange)(self, exchange)
         else:
@@ -189,6 +220,7 @@ class App:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self.storing.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.close()
@@ -199,6 +231,14 @@ class App:
 def create_app(settings: Settings) -> App:
     """Make the server's application."""
     return App(settings)
+
+
+async def _tell(exchange: Exchange, error: ApiError) -> None:
+    """Answer with an error, in the form of the protocol that the caller speaks."""
+    if native_paths.speaks_natively(exchange):
+        await native.tell(exchange, error)
+    else:
+        await failures.answer(exchange, error)
 
 
 def _of_method(handlers: dict[str, H], exchange: Exchange) -> H:

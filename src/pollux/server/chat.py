@@ -34,7 +34,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     model = await app.aliases.resolve(request.model, caller, headers, exchange.notes)
     family = profile(model)
     trail = chat.trail(request, family)
-    plan = chat.to_gemini(request, family, trail, app.memory.recall(caller.owner, trail))
+    plan = chat.to_gemini(request, family, trail, await app.memory.recall(caller.owner, trail))
     exchange.notes += plan.notes
     stamp = chat.Stamp(secrets.token_hex(12), int(time.time()))
     telling = chat.ChatTelling(
@@ -45,6 +45,8 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
         thoughts=_thoughts_form(app, exchange),
     )
     asking = Asking(plan)
+    if app.owned is not None:
+        await app.owned.check_sent(caller, asking.body)
     keeper = Keeper(app.memory, caller.owner, family.family, stamp.token, trail)
     try:
         if request.stream:

@@ -8,7 +8,10 @@ from pollux.server.access import refuse_web_pages
 from pollux.server.exchange import Exchange, Header
 from pollux.settings import Settings
 
-EXPOSED = b"x-request-id, retry-after, retry-after-ms, x-should-retry, x-pollux-upstream, openai-poll-after-ms"
+EXPOSED = (
+    b"x-request-id, retry-after, retry-after-ms, x-should-retry, x-pollux-upstream, openai-poll-after-ms, "
+    b"x-goog-upload-url, x-goog-upload-status, x-goog-upload-size-received, x-goog-upload-chunk-granularity"
+)
 METHODS = b"GET, POST, PUT, PATCH, DELETE, OPTIONS"
 PREFLIGHT_SECONDS = b"7200"
 

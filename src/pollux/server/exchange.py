@@ -7,7 +7,7 @@ whether the caller leaves, and remembers what the access log tells.
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from pollux.errors import TooLarge
@@ -37,6 +37,7 @@ class Exchange:
 
     __slots__ = (
         "_receive",
+        "_receive_within",
         "_send",
         "_watch",
         "body_bytes",
@@ -58,6 +59,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, extra_headers: tuple[Header, ...]) -> None:
         self._receive = receive
+        self._receive_within: Callable[[float], None] | None = scope.get("pollux.receive_within")
         self._send = send
         self._watch: asyncio.Future[Message] | None = None
         self.method: str = scope["method"]
@@ -79,9 +81,7 @@ class Exchange:
 
     async def body(self, bytes_max: int, hold: Callable[[int], None]) -> bytes:
         """Read the request's body; each piece is held as it comes. Raises TooLarge without reading further, or CallerLeft."""
-        declared = self.headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > bytes_max:
-            raise _too_large(bytes_max)
+        self.check_length(bytes_max)
         pieces: list[bytes] = []
         while True:
             message = await self._receive()
@@ -97,9 +97,35 @@ class Exchange:
                 return piece if not pieces else b"".join((*pieces, piece))
             pieces.append(piece)
 
-    def watch(self) -> None:
-        """From now on cancel the current task when the caller leaves; the body must have been read."""
-        task = asyncio.current_task()
+    async def pieces(self, bytes_max: int) -> AsyncIterator[bytes]:
+        """Give the request's body piece by piece, holding none. Raises TooLarge without reading further, or CallerLeft."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise CallerLeft
+            piece = message.get("body", b"")
+            more = message.get("more_body", False)
+            self.body_bytes += len(piece)
+            if self.body_bytes > bytes_max:
+                raise _too_large(bytes_max)
+            if piece:
+                yield piece
+
+    def receive_within(self, seconds: float) -> None:
+        """Give the request another time to arrive as a whole, from its first byte on."""
+        if self._receive_within is not None:
+            self._receive_within(seconds)
+
+    def check_length(self, bytes_max: int) -> None:
+        """Refuse a body that says itself that it is too large. Raises TooLarge."""
+        declared = self.headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > bytes_max:
+            raise _too_large(bytes_max)
+
+    def watch(self, task: "asyncio.Task[Any] | None" = None) -> None:
+        """From now on cancel a task, the current one, when the caller leaves; the body must have been read."""
+        task = task or asyncio.current_task()
         assert task is not None
 
         def leave(watch: asyncio.Future[Message]) -> None:
@@ -139,6 +165,6 @@ class Exchange:
 
 def _too_large(bytes_max: int) -> TooLarge:
     return TooLarge(
-        f"The request's body is larger than {bytes_max} bytes. Send large media through the Files API, or less of it.",
+        f"The request's body is larger than {bytes_max} bytes, which is the limit here.",
         headers=(("connection", "close"),),
     )

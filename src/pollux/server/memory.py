@@ -5,10 +5,12 @@ A turn with calls is kept before the ids of its calls are sent. Everything else 
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from pollux.errors import ApiError
+from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.store.turns import SqliteTurnStore, TurnStore
 from pollux.translate.chat import ChatTelling
@@ -24,12 +26,12 @@ class Memory:
     def __init__(self, store: TurnStore) -> None:
         self._store = store
 
-    def recall(self, owner: str, trail: Trail | None) -> dict[str, Turn]:
+    async def recall(self, owner: str, trail: Trail | None) -> dict[str, Turn]:
         """Give what is remembered of a conversation."""
         if trail is None or not trail.keys:
             return {}
         turns: dict[str, Turn] = {}
-        for key, encoded in self._store.get(owner, trail.wanted()).items():
+        for key, encoded in (await self._store.get(owner, trail.wanted())).items():
             try:
                 turns[key] = decode_turn(encoded)
             except msgspec.DecodeError:
@@ -99,8 +101,44 @@ class Keeper:
             self._memory.keep_soon(self._owner, kept)
 
 
-def open_memory(settings: Settings) -> Memory:
-    """Open the memory in the data folder; where that cannot be written, in this process alone, with a warning."""
+class StoredTurns:
+    """Turns in the database that the replicas share, once it is open; chat does not fail for it."""
+
+    def __init__(self, storing: Storing) -> None:
+        self._storing = storing
+
+    async def get(self, owner: str, keys: Iterable[str]) -> dict[str, bytes]:
+        """Give what is kept of an owner under these keys."""
+        try:
+            return await (await self._storing.turns()).get(owner, keys)
+        except ApiError as error:
+            log.warning("Remembered turns cannot be read: %s", error.message)
+            return {}
+
+    async def put(self, owner: str, turns: Mapping[str, bytes]) -> None:
+        """Keep turns; returns when they are kept."""
+        try:
+            await (await self._storing.turns()).put(owner, turns)
+        except ApiError as error:
+            log.warning("Thought signatures could not be kept: %s", error.message)
+
+    def put_soon(self, owner: str, turns: Mapping[str, bytes]) -> None:
+        """Keep turns within a moment. What nobody asked for before, and no store is open for, is not kept."""
+        opened = self._storing.opened_turns
+        if opened is not None:
+            opened.put_soon(owner, turns)
+
+    def close(self) -> None:
+        """Nothing to do: the store writes what is gathered when it closes."""
+
+
+def open_memory(settings: Settings, storing: Storing) -> Memory:
+    """Open the memory in the data folder, or in the database that replicas share.
+
+    Where the folder cannot be written, it is in this process alone, with a warning.
+    """
+    if settings.store_url:
+        return Memory(StoredTurns(storing))
     days, bytes_max = settings.memory_days, settings.memory_bytes_max
     try:
         return Memory(SqliteTurnStore(settings.data_path / "turns.sqlite3", days=days, bytes_max=bytes_max))

@@ -1,51 +1,98 @@
-"""The native paths: which they are, and that they are not served yet.
+"""The native paths: passed on to the Gemini API as they are, and its answers back.
 
-A later version passes them on to the Gemini API. Until then they are refused in Google's own form, since Google's clients call
-them. Source: CONTRACT, section 1.
+What a caller's request gets here: the key that goes upstream, the server's limits, and, while callers share the server's key,
+the owner filter (`shared_call`). Everything else is the upstream's. Errors of ours are told in Google's form, since Google's
+clients call these paths. Source: CONTRACT, sections 1 and 2.
 """
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pollux.errors import ApiError
-from pollux.server.exchange import Exchange
+from pollux.errors import ApiError, NotFound
+from pollux.server import native_paths
+from pollux.server.access import Caller
+from pollux.server.exchange import JSON, Exchange, Header
+from pollux.server.native_call import Call
+from pollux.server.native_paths import Target
+from pollux.server.shared_call import SharedCall
 
 if TYPE_CHECKING:
     from pollux.server.app import App
 
-PREFIXES = ("/v1beta/", "/v1alpha/", "/upload/", "/download/")
-OPENAI_BELOW = ("/v1beta/openai", "/v1beta/chat/completions")
-BOTH = ("/v1/models", "/v1/files", "/v1/batches")
-"""Paths under /v1 that mean both; the way in which the caller authenticates decides."""
+STATUS_NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    409: "ALREADY_EXISTS",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+"""Google's names of HTTP statuses. Source: google.rpc.Code."""
+
+_encode = msgspec.json.Encoder().encode
 
 
-def is_native(exchange: Exchange, path: str) -> bool:
-    """Say whether a request speaks the native protocol."""
-    if path.startswith(PREFIXES):
-        return not path.startswith(OPENAI_BELOW)
-    if path.startswith("/v1/models/") and ":" in path:
-        return True
-    if path.startswith(BOTH) and b"authorization" not in exchange.headers:
-        return b"x-goog-api-key" in exchange.headers or b"&key=" in b"&" + exchange.query
-    return False
+async def serve(app: "App", exchange: Exchange, path: str) -> None:
+    """Answer a native request. `path` has no doubled and no trailing slashes."""
+    target = native_paths.target(path)
+    exchange.model = target.model
+    session = native_paths.parameters(exchange.query, "upload_id") if target.way == "upload" else []
+    if session:
+        opened = app.sealer.open(session[0])
+        caller = _sender(app, exchange, opened[0] if opened is not None else None)
+        if opened is None or caller is None or caller.owner != opened[0]:
+            raise NotFound("Requested entity was not found.")
+        await _call(app, exchange, target, caller).continue_upload(opened[1])
+    else:
+        await _call(app, exchange, target, app.authenticated(exchange)).serve()
 
 
-async def refuse(app: "App", exchange: Exchange) -> None:
-    """Refuse a native request in Google's form."""
-    try:
-        app.access.caller(exchange.headers, exchange.query)
-    except ApiError as error:
-        await _answer(exchange, error.status, "UNAUTHENTICATED" if error.status == 401 else "PERMISSION_DENIED", error.message)
-        return
-    await _answer(
-        exchange,
-        404,
-        "NOT_FOUND",
-        f"{exchange.method} {exchange.path[:200]}: native paths are not served by this version of Pollux. "
-        "OpenAI's API is under /v1 and /v1beta/openai; `pollux emulate` serves the native API's emulator.",
-    )
+async def tell(exchange: Exchange, error: ApiError) -> None:
+    """Answer with an error, in Google's form."""
+    headers: list[Header] = [JSON]
+    if error.retry_after_seconds is not None:
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_seconds))))
+    headers += [(name.encode(), value.encode()) for name, value in error.headers]
+    await exchange.answer(error.status, error_body(error), tuple(headers))
 
 
-async def _answer(exchange: Exchange, code: int, status: str, message: str) -> None:
-    await exchange.answer(code, msgspec.json.encode({"error": {"code": code, "message": message, "status": status}}))
+def error_body(error: ApiError) -> bytes:
+    """Say an error in Google's form. Source: Gemini API, errors; google.rpc.Status."""
+    said: dict[str, Any] = {
+        "code": error.status,
+        "message": error.message,
+        "status": STATUS_NAMES.get(error.status, "UNKNOWN"),
+    }
+    if error.retry_after_seconds is not None:
+        delay = f"{max(1, math.ceil(error.retry_after_seconds))}s"
+        said["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]
+    return _encode({"error": said})
+
+
+def _call(app: "App", exchange: Exchange, target: Target, caller: Caller) -> Call:
+    if caller.spends_server_key and app.owned is not None:
+        return SharedCall(app, exchange, target, caller, error_body, app.owned)
+    return Call(app, exchange, target, caller, error_body)
+
+
+def _sender(app: "App", exchange: Exchange, owner: str | None) -> Caller | None:
+    """Give the caller who sends a piece of an upload. Raises like `authenticated`.
+
+    Pieces need no key, as at the native API: whoever has the session's id acts for its owner. One that brings a key is its
+    key's caller.
+    """
+    if b"authorization" in exchange.headers or native_paths.has_native_key(exchange) or app.settings.local_only:
+        return app.authenticated(exchange)
+    if owner is not None and app.access.knows(owner):
+        return app.admitted(exchange, app.access.keyless(owner))
+    return None

@@ -19,6 +19,7 @@ import asyncio
 import logging
 import math
 import secrets
+from functools import partial
 from typing import Any
 
 import httptools
@@ -172,6 +173,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         self._keep_alive = cycle.keep_alive
         cycle.keep_alive = False
+        cycle.scope["pollux.receive_within"] = partial(self._receive_within, cycle)  # type: ignore[typeddict-unknown-key]  # ours
         cycle.transport = self._last_words  # type: ignore[assignment]  # it has the three methods that an answer calls
 
     def on_body(self, body: bytes) -> None:
@@ -228,6 +230,11 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.transport.abort()
 
+    def _receive_within(self, cycle: RequestResponseCycle, seconds: float) -> None:
+        """Give a request another time to arrive, if it still does."""
+        if self.cycle is cycle and self._in_message and not self._in_head:
+            self._deadline = self._began + seconds
+
     def _answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares that there always is one
         return cycle is not None and not cycle.response_complete
@@ -257,7 +264,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._leaving:
             self.transport.abort()
         elif self._in_message and not self.flow.read_paused:
-            what, limit = ("head", self._head_seconds) if self._in_head else ("request", self._receive_seconds)
+            limit = self._head_seconds if self._in_head else self._deadline - self._began
+            what = "head" if self._in_head else "request"
             self._refuse(ReceiveTimeout(f"The {what} did not arrive as a whole within {limit:g} seconds."))
         elif not self._in_message and unwritten == 0:
             self.transport.close()

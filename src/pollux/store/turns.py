@@ -34,7 +34,7 @@ KEYS_AT_ONCE = 500
 class TurnStore(Protocol):
     """Keeps turns."""
 
-    def get(self, owner: str, keys: Iterable[str]) -> dict[str, bytes]:
+    async def get(self, owner: str, keys: Iterable[str]) -> dict[str, bytes]:
         """Give what is kept of an owner under these keys."""
 
     async def put(self, owner: str, turns: Mapping[str, bytes]) -> None:
@@ -76,7 +76,7 @@ class SqliteTurnStore:
         self._is_called = False
         self._swept = 0.0
 
-    def get(self, owner: str, keys: Iterable[str]) -> dict[str, bytes]:
+    async def get(self, owner: str, keys: Iterable[str]) -> dict[str, bytes]:
         """Give what is kept of an owner under these keys; where the file cannot be read, what is gathered."""
         wanted = list(dict.fromkeys(keys))
         # Before the file: what is written meanwhile is no longer gathered, and not in a read that has begun.
@@ -110,6 +110,12 @@ class SqliteTurnStore:
             self._gathered[owner, key] = turn
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush_soon)
+
+    async def erase(self, owner: str) -> int:
+        """Remove all turns of an owner; give how many."""
+        for row in [row for row in self._gathered if row[0] == owner]:
+            del self._gathered[row]
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._erase, owner)
 
     def close(self) -> None:
         """Write what is gathered, and close."""
@@ -169,6 +175,9 @@ class SqliteTurnStore:
             if self._write.in_transaction:
                 self._write.execute("ROLLBACK")
             log.warning("Thought signatures could not be kept: %s. Clients that drop them lose quality.", error)
+
+    def _erase(self, owner: str) -> int:
+        return self._write.execute("DELETE FROM turn WHERE owner = ?", (owner,)).rowcount
 
     def _sweep(self, now: float) -> None:
         """Remove what is too old, and the oldest while there is too much."""

@@ -116,8 +116,27 @@ def to_gemini(
         tools=box.tools,
         tool_config=box.config,
         generation_config=None if config == _NO_CONFIG else config,
+        cached_content=gemini.cached_content,
     )
+    if native.cached_content is not None:
+        _leave_to_the_cache(native, notes)
     return Plan(native, notes, box, trail)
+
+
+def _leave_to_the_cache(native: GenerateContentRequest, notes: list[Note]) -> None:
+    """Do not send beside a cache what only the cache may hold; the service refuses it.
+
+    Source: Gemini API, cachedContents: a request with a cache has no systemInstruction, tools or toolConfig.
+    Loses: the request's own system message and tools, where they differ from the cache's.
+    """
+    why = "cached_content is used, and the cache has its own: the native API takes none beside it"
+    if native.system_instruction is not None:
+        notes.append(Note("messages", "ignored", f"the system message: {why}"))
+    if native.tools is not None:
+        notes.append(Note("tools", "ignored", why))
+    if native.tool_config is not None:
+        notes.append(Note("tool_choice", "ignored", why))
+    native.system_instruction = native.tools = native.tool_config = None
 
 
 def with_dummies(native: GenerateContentRequest) -> bool:

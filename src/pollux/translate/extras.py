@@ -15,11 +15,13 @@ from pollux.wire.gemini.generate import ThinkingConfig
 from pollux.wire.openai.chat import ChatCompletionRequest
 
 LATER = {
-    "cached_content": "caches",
     "safety_settings": "safety settings",
     "generation_config": "a generation config",
 }
 """Fields that a later version takes."""
+
+CACHED_CONTENT = re.compile(r"cachedContents/[A-Za-z0-9_-]{1,128}")
+"""The name of a cache. Source: Gemini API, CachedContent.name."""
 
 _UPPER = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -29,6 +31,7 @@ class Extras(msgspec.Struct, frozen=True):
 
     thinking_config: ThinkingConfig | None = None
     tools: list[dict[str, Any]] | None = None
+    cached_content: str | None = None
 
 
 def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
@@ -49,6 +52,8 @@ def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
                 known[name] = _convert(value, ThinkingConfig, path)
             case "tools":
                 known[name] = _convert(value if isinstance(value, list) else [value], list[dict[str, Any]], path)
+            case "cached_content":
+                known[name] = _cached_content(value, path)
             case _ if name in LATER:
                 raise Unsupported(
                     f"{path} is not supported: this version of Pollux does not take {LATER[name]} yet.", param=path
@@ -79,6 +84,15 @@ def camel_keys(value: Any) -> Any:
             return {camel(key): camel_keys(item) for key, item in value.items()}
         case list():
             return [camel_keys(item) for item in value]
+    return value
+
+
+def _cached_content(value: Any, path: str) -> str:
+    if not isinstance(value, str) or not CACHED_CONTENT.fullmatch(value):
+        raise InvalidRequest(
+            f"{path} must be the name of a cache, as in cachedContents/abc; `POST /v1beta/cachedContents` makes one.",
+            param=path,
+        )
     return value
 
 

@@ -66,8 +66,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         "extra_body",
         "mapped",
-        to="thinkingConfig, tools",
-        why="extra_body.google.thinking_config and tools; unknown fields are ignored.",
+        to="thinkingConfig, tools, cachedContent",
+        why="extra_body.google.thinking_config, tools and cached_content; unknown fields are ignored.",
     ),
     Row("google", "mapped", to="as extra_body.google", why="Where clients put it by mistake."),
     Row("moderation", "refused", why="The native API has no counterpart."),

@@ -132,6 +132,7 @@ class GenerateContentRequest(Shape):
     tools: list[Json] | None = None
     tool_config: ToolConfig | None = None
     generation_config: GenerationConfig | None = None
+    cached_content: str | None = None
 
 
 class ModalityTokenCount(Shape):

@@ -1,0 +1,108 @@
+"""The methods of files and cached contents: which part of the emulator answers which."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pollux.emulator import downloads, errors, references, routes
+from pollux.emulator.caches import Caches
+from pollux.emulator.clock import Clock
+from pollux.emulator.exchange import Exchange
+from pollux.emulator.files import Files, check_id
+from pollux.emulator.models import Model
+from pollux.emulator.projects import Projects
+from pollux.emulator.routes import Route
+from pollux.emulator.sending import Delivery
+from pollux.emulator.uploads import Uploads
+
+FILES_PAGE, FILES_PAGE_MAX = 10, 100
+"""Files on a page by default and at most. Source: the API reference, files.list."""
+
+CACHES_PAGE, CACHES_PAGE_MAX = 50, 1000
+"""Cached contents on a page by default (the emulator's own) and at most. Source: the API reference, cachedContents.list."""
+
+
+@dataclass
+class Resources:
+    """What the emulator keeps for its callers."""
+
+    clock: Clock
+    seed: int = 0
+    projects: Projects = field(default_factory=Projects)
+
+    def __post_init__(self) -> None:
+        self.files = Files(self.clock, self.seed)
+        self.uploads = Uploads(self.clock, self.files)
+        self.caches = Caches(self.clock, self.seed)
+
+    def sweep(self) -> None:
+        """Delete what has expired."""
+        self.files.sweep()
+        self.caches.sweep()
+
+    def clear(self) -> None:
+        """Delete everything."""
+        self.uploads.clear()
+        self.files.clear()
+        self.caches.clear()
+
+    async def answer(self, found: Route, request: dict[str, Any], delivery: Delivery) -> None:
+        """Answer one request."""
+        exchange = delivery.exchange
+        project = self.projects.of(exchange.headers, exchange.query)
+        if found.method.startswith("media.upload"):
+            await self.uploads.answer(found, request, project, delivery)
+        elif found.method.startswith("cachedContents."):
+            await delivery.whole(await self._caches(found, request, project, delivery))
+        else:
+            await self._files(found, project, delivery)
+
+    async def resolved(self, request: dict[str, Any], model: Model, exchange: Exchange) -> dict[str, Any]:
+        """Look up the files and the cached content that a request for an answer refers to."""
+        project = self.projects.of(exchange.headers, exchange.query)
+        return await references.resolve(request, model, project, self.files, self.caches, exchange.base_url)
+
+    async def _files(self, found: Route, project: str, delivery: Delivery) -> None:
+        exchange = delivery.exchange
+        match found.method:
+            case "files.list":
+                await delivery.whole(self._list_files(project, delivery))
+            case "files.get":
+                check_id(found.id, "GetFileRequest.name")
+                await delivery.whole(self.files.find(project, found.id).resource(self.clock.now(), exchange.base_url))
+            case "files.delete":
+                check_id(found.id, "DeleteFileRequest.name")
+                self.files.remove(project, found.id)
+                await delivery.whole({})
+            case "files.register":
+                if not exchange.headers.get("authorization"):
+                    raise errors.needs_oauth()
+                raise errors.not_emulated("files of Google Cloud Storage")
+            case _:
+                await downloads.answer(found, self.files.find(project, found.id), delivery)
+
+    def _list_files(self, project: str, delivery: Delivery) -> dict[str, Any]:
+        query, base_url = delivery.exchange.query, delivery.exchange.base_url
+        size = routes.page_size(query, FILES_PAGE, FILES_PAGE_MAX)
+        listed, token = self.files.page(project, size, routes.page_token(query))
+        page: dict[str, Any] = {"files": [file.resource(self.clock.now(), base_url) for file in listed]} if listed else {}
+        return page | ({"nextPageToken": token} if token else {})
+
+    async def _caches(self, found: Route, request: dict[str, Any], project: str, delivery: Delivery) -> dict[str, Any]:
+        query, base_url = delivery.exchange.query, delivery.exchange.base_url
+        match found.method:
+            case "cachedContents.create":
+                given = await references.with_files(request, project, self.files, base_url)
+                return self.caches.create(project, given, found.version).resource()
+            case "cachedContents.get":
+                return self.caches.find(project, found.id).resource()
+            case "cachedContents.patch":
+                mask = query.get("updateMask", "") or query.get("update_mask", "")
+                return self.caches.change(project, found.id, request, mask).resource()
+            case "cachedContents.delete":
+                self.caches.remove(project, found.id)
+                return {}
+            case _:
+                size = routes.page_size(query, CACHES_PAGE, CACHES_PAGE_MAX)
+                listed, token = self.caches.page(project, size, routes.page_token(query))
+                page: dict[str, Any] = {"cachedContents": [cache.resource() for cache in listed]} if listed else {}
+                return page | ({"nextPageToken": token} if token else {})

@@ -1,0 +1,181 @@
+"""Multipart bodies with one file in them, read as they come: the file's bytes go on at once, the fields are kept.
+
+Fields may stand before or behind the file. The parser is `python-multipart`'s, fed piece by piece; what it finds in a piece is
+given on before the next piece is read, so the caller sends no faster than the bytes are taken.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pollux.errors import InvalidRequest, TooLarge
+
+FIELD_BYTES_MAX = 65_536
+"""Longest field that is not the file; purposes and numbers have some ten characters."""
+
+FIELDS_MAX = 64
+"""Most fields; the endpoints know a handful."""
+
+FORM_BYTES_MAX = 1_048_576
+"""How much longer than its file a body may be: fields, boundaries, headers."""
+
+
+@dataclass(slots=True)
+class Form:
+    """What a body held besides the bytes of its file. `content_type` is the file's, as declared; empty if it is not."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    filename: str = ""
+    content_type: str = ""
+    has_file: bool = False
+
+
+async def read(
+    pieces: AsyncIterator[bytes],
+    content_type: bytes,
+    *,
+    file_field: str,
+    file_bytes_max: int,
+    take: Callable[[bytes], Awaitable[None]],
+    check: Callable[[Form], None] | None = None,
+) -> Form:
+    """Read a body; `take` gets the bytes of its file, `check` may refuse what stands before them.
+
+    Raises InvalidRequest or TooLarge, and whatever `take` and `check` raise.
+    """
+    reader = _Reader(content_type, file_field)
+    size = 0
+    checked = False
+    async for piece in pieces:
+        for data in reader.feed(piece):
+            if not checked and check is not None:
+                check(reader.form)
+            checked = True
+            size += len(data)
+            if size > file_bytes_max:
+                raise TooLarge(
+                    f"{file_field} is larger than {file_bytes_max} bytes.",
+                    param=file_field,
+                    headers=(("connection", "close"),),
+                )
+            await take(data)
+    return reader.whole()
+
+
+class _Reader:
+    """The parser and what it has found."""
+
+    def __init__(self, content_type: bytes, file_field: str) -> None:
+        # Loaded with the first upload: plain chat does not pay for it.
+        from python_multipart.exceptions import FormParserError
+        from python_multipart.multipart import MultipartParser, parse_options_header
+
+        kind, options = parse_options_header(content_type.decode("latin-1"))
+        boundary = options.get(b"boundary", b"")
+        if kind != b"multipart/form-data" or not boundary:
+            raise InvalidRequest(
+                f"The body must be multipart/form-data with a boundary, and hold the field {file_field}.",
+                code="invalid_multipart",
+            )
+        self.form = Form()
+        self._file_field = file_field
+        self._options_of = parse_options_header
+        self._errors = (FormParserError,)
+        self._ended = False
+        self._header_name = b""
+        self._header_value = b""
+        self._headers: dict[bytes, str] = {}
+        self._name = ""
+        self._in_file = False
+        self._value = bytearray()
+        self._found: list[bytes] = []
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._on_header_name,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers,
+                    "on_part_data": self._on_data,
+                    "on_part_end": self._on_part_end,
+                    "on_end": self._on_end,
+                },
+            )
+        except self._errors as error:
+            raise _malformed(error) from None
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Read on; give what bytes of the file the piece held."""
+        try:
+            self._parser.write(piece)
+        except self._errors as error:
+            raise _malformed(error) from None
+        found, self._found = self._found, []
+        return found
+
+    def whole(self) -> Form:
+        """Give the form at the end of the body. Raises InvalidRequest."""
+        if not self._ended:
+            raise InvalidRequest("The multipart body ends before its last boundary.", code="invalid_multipart")
+        if not self.form.has_file:
+            raise InvalidRequest(f"{self._file_field} is missing.", param=self._file_field, code="missing_required_parameter")
+        return self.form
+
+    def _begin(self) -> None:
+        self._headers = {}
+        self._value.clear()
+
+    def _on_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        self._headers[self._header_name.lower()] = _text(self._header_value)
+        self._header_name = self._header_value = b""
+
+    def _on_headers(self) -> None:
+        # The header's text goes through the parser's latin-1 as UTF-8 bytes and back.
+        disposition = self._headers.get(b"content-disposition", "").encode().decode("latin-1")
+        _, options = self._options_of(disposition)
+        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        self._in_file = self._name == self._file_field
+        if self._in_file:
+            if self.form.has_file:
+                raise InvalidRequest(f"{self._file_field} is there twice; one file at a time.", param=self._file_field)
+            self.form.has_file = True
+            self.form.filename = _unquoted(options.get(b"filename", b"").decode("utf-8", "replace"))
+            self.form.content_type = self._headers.get(b"content-type", "")
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file:
+            self._found.append(data[start:end])
+            return
+        self._value += data[start:end]
+        if len(self._value) > FIELD_BYTES_MAX:
+            raise InvalidRequest(f"A field is longer than {FIELD_BYTES_MAX} bytes.", param=self._name[:100] or None)
+
+    def _on_part_end(self) -> None:
+        if self._in_file:
+            return
+        if len(self.form.fields) >= FIELDS_MAX:
+            raise InvalidRequest(f"The body has more than {FIELDS_MAX} fields.")
+        self.form.fields[self._name] = _text(bytes(self._value))
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _unquoted(name: str) -> str:
+    """Undo what browsers and the official clients do to quotes and line breaks in names. Source: WHATWG, form data."""
+    return name.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+
+
+def _malformed(error: Exception) -> InvalidRequest:
+    return InvalidRequest(f"The multipart body cannot be read: {str(error)[:200].rstrip('.')}.", code="invalid_multipart")
