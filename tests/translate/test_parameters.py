@@ -27,13 +27,16 @@ def test_every_parameter_has_one_row() -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.fate == "mapped"], ids=lambda row: row.name)
 def test_a_mapped_parameter_reaches_the_field_that_its_row_names(row: Any) -> None:
-    """A pair gives the parameter, and its native side has every field that the row names."""
+    """Every field that the row names stands on the native side of a pair that gives the parameter."""
     to = next(other.to for other in ROWS if other.name == "extra_body") if row.to == "as extra_body.google" else row.to
     fields = [place.rpartition(".")[2] for place in to.split(", ")]
-    golden = [case.golden()["gemini.json"] for request, case in shown().values() if row.name in request and _is_built(case)]
+    names = (
+        {"extra_body", "google"} if "extra_body" in (row.name, row.to.rpartition(".")[0].removeprefix("as ")) else {row.name}
+    )
+    golden = [case.golden()["gemini.json"] for request, case in shown().values() if names & request.keys() and _is_built(case)]
 
     assert golden
-    assert row.name in CARRIED_BY_THE_CALL or any(all(f'"{field}"'.encode() in text for field in fields) for text in golden)
+    assert row.name in CARRIED_BY_THE_CALL or all(any(f'"{field}"'.encode() in text for text in golden) for field in fields)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.fate == "ignored"], ids=lambda row: row.name)

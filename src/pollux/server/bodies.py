@@ -71,6 +71,10 @@ def depth_within(value: Any, levels: int) -> bool:
 
 def _refuse_depth(decoded: Any, nesting_max: int) -> None:
     """Refuse plain JSON that is nested too deeply; shapes bound what is in them. A field is one level deep already."""
+    if not isinstance(decoded, msgspec.Struct):
+        if not depth_within(decoded, nesting_max):
+            _too_deep(nesting_max)
+        return
     for name in decoded.__struct_fields__:
         value = getattr(decoded, name)
         plain = isinstance(value, dict) or (isinstance(value, list) and not (value and isinstance(value[0], msgspec.Struct)))

@@ -272,11 +272,14 @@ class Connection(asyncio.Protocol):
                     return
                 transport.write(view[at : at + SLICE_BYTES])
             return
+        writing = asyncio.ensure_future(self._send_pieces(transport, stream, body, request.content_length))
         try:
-            await self._send_pieces(transport, stream, body, request.content_length)
-        except asyncio.CancelledError:
-            raise
-        except Exception:  # noqa: BLE001 - the caller's own error, which the caller knows
+            await asyncio.wait({writing, stream.head}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not writing.done():  # an answer before the end of the request, or the end of the exchange
+                self._pooled = False
+                writing.cancel()
+        if writing.done() and not writing.cancelled() and writing.exception() is not None:  # the caller's own error
             self.fail(ConnectionBroken(self.received_bytes))
 
     async def _send_pieces(
