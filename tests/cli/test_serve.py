@@ -52,7 +52,7 @@ def test_serve_says_what_it_serves_from_and_the_three_lines_to_change(tmp_path: 
 
     assert "answers from  built-in emulator" in said
     assert f'base_url = "{found[1]}/v1"' in said
-    assert 'api_key  = "anything"' in said
+    assert 'api_key  = "any-text"' in said
     assert 'model    = "gemini-' in said
     assert b'"gemini-3.6-flash"' in listed
     assert ready == b"ready\n"
@@ -111,9 +111,9 @@ def test_serve_tells_a_taken_port_in_one_line(capsys: pytest.CaptureFixture[str]
     ("settings", "whose", "key"),
     [
         (Settings(), "callers bring their own Gemini keys", "YOUR_GEMINI_KEY"),
-        (Settings(gemini_api_key="k"), "for programs on this machine only", "anything"),
+        (Settings(gemini_api_key="k"), "for programs on this machine only", "any-text"),
         (Settings(gemini_api_key="k", keys=KEYS), "for callers with a Pollux key (alice)", "YOUR_POLLUX_KEY"),
-        (Settings(upstream="emulator"), "believes it", "anything"),
+        (Settings(upstream="emulator"), "believes it", "any-text"),
         (Settings(upstream="emulator", keys=KEYS), "callers need a Pollux key (alice)", "YOUR_POLLUX_KEY"),
     ],
 )

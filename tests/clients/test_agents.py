@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import pollux.emulator.journal
-from tests.clients.agents import CITY, GEMINI_2, GEMINI_3, TOOLS, Agent, Keeping, client_of, first_calls, task
+from tests.clients.agents import CITY, GEMINI_2, GEMINI_3, TOOLS, Agent, Keeping, client_of, first_calls, folded, task
 from tests.clients.conftest import Service
 
 ROUNDS = 10
@@ -113,3 +113,30 @@ def test_the_stream_helper_reads_calls_of_strict_tools(service: Service) -> None
     assert choice.finish_reason == "tool_calls"
     assert [call.function.arguments for call in choice.message.tool_calls or []] == ['{"city":"Paris"}'] * 2
     assert body["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("keeps", [False, True], ids=["drops", "keeps"])
+def test_what_googles_tools_did_goes_back_in_its_place(service: Service, keeps: bool, streamed: bool) -> None:
+    """Code and its output stand before the text in the next turn too, signed; the client may know nothing of them.
+
+    The signature of a streamed text comes in an empty one after it, and stays there.
+    """
+    messages: list[Any] = [{"role": "user", "content": "Compute 12*(3+4) with code."}]
+    tools: Any = [{"type": "code_execution"}]
+    with client_of(service.url) as client:
+        if streamed:
+            answer, _ = folded(client.chat.completions.create(model=GEMINI_3, messages=messages, tools=tools, stream=True))
+        else:
+            [choice] = client.chat.completions.create(model=GEMINI_3, messages=messages, tools=tools).choices
+            answer = choice.message.model_dump(exclude_unset=True)
+        messages.append(answer if keeps else {"role": "assistant", "content": answer["content"]})
+        messages.append({"role": "user", "content": "And twice that?"})
+        client.chat.completions.create(model=GEMINI_3, messages=messages, tools=tools)
+    [_, body] = sent_to_gemini(service)
+    parts = body["contents"][1]["parts"]
+    kinds = [next(kind for kind in part if kind != "thoughtSignature") for part in parts]
+
+    assert kinds == ["executableCode", "codeExecutionResult", "text"] + (["text"] if streamed else [])
+    assert ["thoughtSignature" in part for part in parts] == [True, False, *([False] if streamed else []), True]
+    assert parts == answer["extra_content"]["google"]["parts"]

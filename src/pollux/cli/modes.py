@@ -23,7 +23,7 @@ def keys_of(settings: Settings) -> str:
     if settings.keys:
         return f"callers need a Pollux key ({', '.join(settings.keys)})"
     if settings.upstream == "emulator":
-        return "anything; the emulator asks for a key and believes it"
+        return "any word; the emulator asks for a key and believes it"
     return "callers bring their own Gemini keys; none is stored"
 
 
@@ -31,4 +31,4 @@ def callers_key(settings: Settings) -> str:
     """Say what a caller puts in the place of the API key."""
     if settings.keys:
         return "YOUR_POLLUX_KEY"
-    return "anything" if settings.local_only or settings.upstream == "emulator" else "YOUR_GEMINI_KEY"
+    return "any-text" if settings.local_only or settings.upstream == "emulator" else "YOUR_GEMINI_KEY"
