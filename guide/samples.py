@@ -27,6 +27,7 @@ GREEN = (
     Sample("03", 3, checks.thoughts),
     Sample("04", 2, checks.stream),
     Sample("05", 3, checks.tool_call),
+    Sample("14", 4, checks.cached, with_cache),
     Sample("15", 2, checks.models),
     Sample("16", 2, checks.model),
 )
@@ -39,5 +40,4 @@ LATER = (
     Sample("11", 5, checks.event),
     Sample("12", 8, checks_jobs.embedding),
     Sample("13", 8, checks_jobs.batch, both_file_ways),
-    Sample("14", 4, checks.cached, with_cache),
 )
