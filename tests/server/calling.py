@@ -6,7 +6,7 @@ from typing import Any
 from tests.server.fake import Conversation, Handler, error_reply
 
 SIGNATURE = "dHJ1ZSBzaWduYXR1cmU="
-DUMMY = "skip_thought_signature_validator"
+DUMMY = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
 REFUSED = error_reply(
     400,

@@ -13,7 +13,7 @@ from tests.judges import generating
 
 laws = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
-KNOWN_SIGNATURES = {"c2ln", "skip_thought_signature_validator"}
+KNOWN_SIGNATURES = {"c2ln", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="}
 
 
 def contents_of(request: generating.Json) -> list[Any]:
@@ -72,4 +72,4 @@ def test_the_current_turn_never_goes_out_unsigned(request: generating.Json) -> N
 
         assert not (required and i > spoken[-1] and calls) or signatures[0] is not None
         assert {one for one in signatures if one} <= KNOWN_SIGNATURES
-        assert "skip_thought_signature_validator" not in (signatures if not required or i < spoken[-1] else signatures[1:])
+        assert "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=" not in (signatures if not required or i < spoken[-1] else signatures[1:])

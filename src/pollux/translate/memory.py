@@ -26,9 +26,9 @@ from pollux.wire.openai.chat import Message
 CALL_ID = re.compile(r"call_([0-9a-f]{24}[0-9a-z])[0-9a-z]{2}")
 """Our tool-call ids: `call_`, 96 random bits and the candidate (together the call key), and the call's index."""
 
-DUMMY_SIGNATURE = "skip_thought_signature_validator"
-"""What stands for a signature that is lost. Source: Gemini API, Thought signatures; the service accepts it, at a loss of
-quality."""
+DUMMY_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
+"""What stands for a signature that is lost, at a loss of quality: `skip_thought_signature_validator`, in base64 as the field is
+bytes. Source: Gemini API, Thought signatures; all recorded requests with a dummy write it so, and were accepted."""
 
 THOUGHT_OPEN, THOUGHT_CLOSE = "<thought>", "</thought>"
 """The tags around a thought summary in Google's form of the answer."""
