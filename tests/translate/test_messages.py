@@ -72,4 +72,6 @@ def test_the_current_turn_never_goes_out_unsigned(request: generating.Json) -> N
 
         assert not (required and i > spoken[-1] and calls) or signatures[0] is not None
         assert {one for one in signatures if one} <= KNOWN_SIGNATURES
-        assert "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=" not in (signatures if not required or i < spoken[-1] else signatures[1:])
+        assert "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=" not in (
+            signatures if not required or i < spoken[-1] else signatures[1:]
+        )
