@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pollux.emulator import Emulator
 from pollux.errors import ApiError, Unsupported
-from pollux.translate import chat
+from pollux.translate import chat, chat_answer
 from pollux.translate.profiles import profile
 from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
@@ -18,7 +18,7 @@ from pollux.wire.gemini.generate import GenerateContentResponse, decode_reply
 from pollux.wire.openai.chat import ChatCompletionRequest
 from tests.judges import folding, generating, playing
 
-STAMP = chat.Stamp("0123456789abcdef01234567", 1_784_000_000)
+STAMP = chat_answer.Stamp("0123456789abcdef01234567", 1_784_000_000)
 MODEL = "gemini-3.6-flash"
 
 thoughts_forms = st.sampled_from(["reasoning_content", "google"])
@@ -35,21 +35,21 @@ def replies(events: list[generating.Json]) -> list[GenerateContentResponse]:
     return [decode_reply(msgspec.json.encode(event)) for event in events]
 
 
-def completion(events: list[generating.Json], thoughts: chat.ThoughtsForm = "reasoning_content") -> Any:
+def completion(events: list[generating.Json], thoughts: chat_answer.ThoughtsForm = "reasoning_content") -> Any:
     """Tell native messages as one whole answer."""
     reader = ReplyReader()
     told = [event for reply in replies(events) for event in reader.feed(reply)]
-    telling = chat.ChatTelling(STAMP, MODEL, thoughts=thoughts)
+    telling = chat_answer.ChatTelling(STAMP, MODEL, thoughts=thoughts)
     for event in [*told, *reader.close()]:
         telling.feed(event)
     return msgspec.to_builtins(telling.completion())
 
 
 def chunks(
-    events: list[generating.Json], usage: chat.UsageMode, thoughts: chat.ThoughtsForm = "reasoning_content"
+    events: list[generating.Json], usage: chat_answer.UsageMode, thoughts: chat_answer.ThoughtsForm = "reasoning_content"
 ) -> list[Any]:
     """Tell native messages as chunks."""
-    reader, form = ReplyReader(), chat.ChatTelling(STAMP, MODEL, usage=usage, thoughts=thoughts)
+    reader, form = ReplyReader(), chat_answer.ChatTelling(STAMP, MODEL, usage=usage, thoughts=thoughts)
     said = [chunk for reply in replies(events) for event in reader.feed(reply) for chunk in form.feed(event)]
     said += [chunk for event in reader.close() for chunk in form.feed(event)]
     said += form.close()
@@ -112,7 +112,7 @@ async def test_any_split_of_a_broken_stream_gives_the_same_error(data: st.DataOb
 @laws
 @given(generating.answers(), usage_modes, thoughts_forms)
 def test_folding_the_chunks_gives_the_whole_answer(
-    answer: generating.Streamed, usage: chat.UsageMode, thoughts: chat.ThoughtsForm
+    answer: generating.Streamed, usage: chat_answer.UsageMode, thoughts: chat_answer.ThoughtsForm
 ) -> None:
     """Chunks of an answer that came in events add up to what the same answer is when it comes whole."""
     whole = completion([answer.whole], thoughts)
@@ -125,7 +125,7 @@ def test_folding_the_chunks_gives_the_whole_answer(
 
 @laws
 @given(generating.answers(), usage_modes)
-def test_chunks_keep_the_rules_of_accumulating_clients(answer: generating.Streamed, usage: chat.UsageMode) -> None:
+def test_chunks_keep_the_rules_of_accumulating_clients(answer: generating.Streamed, usage: chat_answer.UsageMode) -> None:
     """One role and one ending a choice, choices and calls counted from 0, ids of their own, a stable head, usage as asked."""
     said = chunks(answer.events, usage)
 

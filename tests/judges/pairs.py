@@ -33,7 +33,7 @@ from pollux.server.asking import Asking
 from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.store.turns import SqliteTurnStore
-from pollux.translate import chat, failures, models
+from pollux.translate import chat, chat_answer, failures, models
 from pollux.translate.memory import Trail, Turn
 from pollux.translate.profiles import Profile, profile
 from pollux.upstream.client import ContentStream
@@ -47,7 +47,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "pairs"
 
 DEFAULT_MODEL = "gemini-3.6-flash"
 
-STAMP = chat.Stamp("0123456789abcdef01234567", 1_784_000_000)
+STAMP = chat_answer.Stamp("0123456789abcdef01234567", 1_784_000_000)
 """What an answer has from outside: digits for its ids, used where the native reply has none, and the time."""
 
 Computed = dict[str, bytes]
@@ -140,13 +140,13 @@ def _plan(case: Case) -> chat.Plan:
     return chat.to_gemini(msgspec.convert(asked, ChatCompletionRequest), Profile("any", mixes_tools=True))
 
 
-def _telling(case: Case, plan: chat.Plan) -> chat.ChatTelling:
-    return chat.ChatTelling(
+def _telling(case: Case, plan: chat.Plan) -> chat_answer.ChatTelling:
+    return chat_answer.ChatTelling(
         STAMP,
         case.about("Model", DEFAULT_MODEL),
-        usage=msgspec.convert(case.about("Usage", "none"), chat.UsageMode),
+        usage=msgspec.convert(case.about("Usage", "none"), chat_answer.UsageMode),
         toolbox=plan.toolbox,
-        thoughts=msgspec.convert(case.about("Thoughts", "reasoning_content"), chat.ThoughtsForm),
+        thoughts=msgspec.convert(case.about("Thoughts", "reasoning_content"), chat_answer.ThoughtsForm),
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pollux.translate import chat
+from pollux.translate import chat_answer
 from pollux.translate.reader import ReplyReader
 from pollux.wire.gemini.generate import Candidate, GenerateContentResponse
 
@@ -33,7 +33,7 @@ def test_a_finish_reason_is_told_in_openai_s_word_and_its_own(native: str) -> No
     """OpenAI's word is the table's; every native reason but the plain ends survives beside it."""
     reader = ReplyReader()
     reply = GenerateContentResponse(candidates=[Candidate(finish_reason=native)])
-    telling = chat.ChatTelling(chat.Stamp("c", 1), "m")
+    telling = chat_answer.ChatTelling(chat_answer.Stamp("c", 1), "m")
     for event in [*reader.feed(reply), *reader.close()]:
         telling.feed(event)
     (choice,) = telling.completion().choices

@@ -12,7 +12,7 @@ from pollux.server.asking import Asking
 from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper
 from pollux.server.streaming import Commitment, relay
-from pollux.translate import chat
+from pollux.translate import chat, chat_answer
 from pollux.translate.profiles import profile
 from pollux.wire.openai.chat import ChatCompletionRequest
 
@@ -36,8 +36,8 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     trail = chat.trail(request, family)
     plan = chat.to_gemini(request, family, trail, await app.memory.recall(caller.owner, trail))
     exchange.notes += plan.notes
-    stamp = chat.Stamp(secrets.token_hex(12), int(time.time()))
-    telling = chat.ChatTelling(
+    stamp = chat_answer.Stamp(secrets.token_hex(12), int(time.time()))
+    telling = chat_answer.ChatTelling(
         stamp,
         request.model,
         usage=_usage_mode(request, each=usage_on_every_chunk),
@@ -87,13 +87,13 @@ async def create_completion_bare(app: "App", exchange: Exchange) -> None:
     await create_completion(app, exchange, usage_on_every_chunk=True)
 
 
-def _usage_mode(request: ChatCompletionRequest, *, each: bool) -> chat.UsageMode:
+def _usage_mode(request: ChatCompletionRequest, *, each: bool) -> chat_answer.UsageMode:
     if request.stream_options is None or not request.stream_options.include_usage:
         return "none"
     return "each" if each else "last"
 
 
-def _thoughts_form(app: "App", exchange: Exchange) -> chat.ThoughtsForm:
+def _thoughts_form(app: "App", exchange: Exchange) -> chat_answer.ThoughtsForm:
     """Give the form of thought summaries: the header's, or the setting's."""
     match exchange.headers.get(b"x-pollux-thoughts"):
         case None:

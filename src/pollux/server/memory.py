@@ -13,7 +13,7 @@ from pollux.errors import ApiError
 from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.store.turns import SqliteTurnStore, TurnStore
-from pollux.translate.chat import ChatTelling
+from pollux.translate.chat_answer import ChatTelling
 from pollux.translate.memory import Trail, Turn, call_key, decode_turn
 from pollux.translate.reader import ReplyReader
 

@@ -17,7 +17,7 @@ from pollux.server import failures
 from pollux.server.asking import Asking
 from pollux.server.exchange import EVENT_STREAM, Exchange
 from pollux.server.memory import Keeper
-from pollux.translate.chat import ChatTelling
+from pollux.translate.chat_answer import ChatTelling
 from pollux.translate.events import Event
 from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
