@@ -35,6 +35,10 @@ RETIRED_MODELS: Mapping[str, str] = MappingProxyType(
 """The guide's and other retired names, and what replaces them. Source: the deprecation calendar of the Gemini API."""
 
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""The names of this machine: no proxy leads to them, and nobody else can call them."""
+
+
 class SettingsError(Exception):
     """A setting that cannot be used; the message names it and where it came from."""
 
@@ -319,7 +323,7 @@ def _checked(settings: Settings) -> Settings:
             "Pollux keys are set, but there is no Gemini key that they could use. Set GEMINI_API_KEY, "
             "or remove the keys so that callers bring their own."
         )
-    if settings.local_only and settings.host not in {"127.0.0.1", "::1", "localhost"}:
+    if settings.local_only and settings.host not in LOOPBACK:
         raise SettingsError(
             f"GEMINI_API_KEY is set and no Pollux key guards it, so the server listens on this machine only, "
             f"not on {settings.host}. Make a key with `pollux key NAME`, or leave out --host."

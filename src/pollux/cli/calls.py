@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pollux.settings import LOOPBACK
 from pollux.upstream.http import ConnectFailed, HttpClient, HttpFailed, HttpRequest, Timeouts
 from pollux.upstream.plain_client import PlainClient
 
 BASE_URL = "http://127.0.0.1:8080/v1"
 KEY_VARIABLES = ("POLLUX_API_KEY", "GEMINI_API_KEY")
-LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
 NO_KEY = "none"
 """Sent where there is no key: the emulator and a server for this machine only take any text."""
 
@@ -66,7 +66,7 @@ async def client(base_url: str) -> AsyncIterator[HttpClient]:
 
 def is_local(url: str) -> bool:
     """Whether a URL means this machine."""
-    return urlsplit(url).hostname in LOCAL_HOSTS
+    return urlsplit(url).hostname in LOOPBACK
 
 
 def request(base_url: str, path: str, body: object = None) -> HttpRequest:

@@ -26,7 +26,7 @@ from pollux.server.owned import open_owned
 from pollux.server.passthrough import Addresses
 from pollux.server.sealed import Sealer
 from pollux.server.storing import Storing
-from pollux.settings import Settings
+from pollux.settings import LOOPBACK, Settings
 from pollux.upstream.client import GOOGLE, GeminiClient
 from pollux.upstream.files import NativeFiles
 from pollux.upstream.http import HttpClient, Timeouts
@@ -61,9 +61,6 @@ OTHER_ROUTES: dict[str, dict[str, Handler]] = {
 ROUTES = OTHER_ROUTES | {base + path: handlers for base in OPENAI_BASES for path, handlers in OPENAI_ROUTES.items()}
 ITEMS = {base + path: handlers for base in OPENAI_BASES for path, handlers in OPENAI_ITEMS.items()}
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-"""Upstreams that no proxy can reach, whatever the environment says."""
-
 FAULT_HEADERS = b"x-emulator-"
 """Headers that ask the emulator for faults and scripted answers; they go nowhere else."""
 
@@ -75,31 +72,20 @@ class App:
     """The server, as ASGI sees it."""
 
     def __init__(self, settings: Settings, *, http: HttpClient | None = None) -> None:
-        self.settings = settings
+        self.settings = settings = with_secret(settings)
         self.draining = False
         self.access = Access(settings)
         self.in_flight = InFlight(requests_max=settings.in_flight_max, bytes_max=settings.buffered_bytes_max)
         http = http or _http_client(settings)
-        self.client = GeminiClient(
-            http,
-            base_url=settings.upstream_url or GOOGLE,
-            version=settings.api_version,
-            user_agent=f"pollux/{pollux.__version__}",
-        )
-        self.passthrough = Passthrough(http, settings.upstream_url or GOOGLE)
+        base_url = settings.upstream_url or GOOGLE
+        origin = {"base_url": base_url, "version": settings.api_version, "user_agent": f"pollux/{pollux.__version__}"}
+        self.client = GeminiClient(http, **origin)
+        self.passthrough = Passthrough(http, base_url)
         self.storing = Storing(settings)
         self.owned = open_owned(settings, self.passthrough.host, self.storing)
-        self.sealer = Sealer(with_secret(settings).secret)
+        self.sealer = Sealer(settings.secret)
         self.addresses = Addresses(self.passthrough, self.sealer)
-        self.gemini_files = GeminiFiles(
-            self,
-            NativeFiles(
-                http,
-                base_url=settings.upstream_url or GOOGLE,
-                version=settings.api_version,
-                user_agent=f"pollux/{pollux.__version__}",
-            ),
-        )
+        self.gemini_files = GeminiFiles(self, NativeFiles(http, **origin))
         self.key_check = KeyCheck(settings, self.client)
         self.memory = open_memory(settings, self.storing)
         self.aliases = Aliases(settings.aliases, self.client)

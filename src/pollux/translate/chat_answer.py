@@ -76,7 +76,7 @@ class Stamp(Struct, frozen=True):
 class _Call:
     """A tool call as it is told."""
 
-    __slots__ = ("arguments", "complete", "custom", "id", "name", "signature")
+    __slots__ = ("arguments", "custom", "id", "name", "signature")
 
     def __init__(self, id: str, name: str, signature: str | None, *, custom: bool) -> None:  # noqa: A002 - OpenAI's name
         self.id = id
@@ -84,7 +84,6 @@ class _Call:
         self.signature = signature
         self.custom = custom
         self.arguments: list[str] = []
-        self.complete = False
 
     @property
     def said(self) -> str:
@@ -284,7 +283,6 @@ class Telling:
         if self._skipping or not self._calls:
             return None
         call = self._calls[-1]
-        call.complete = True
         if not call.custom:
             return None
         return self._closing_thought(

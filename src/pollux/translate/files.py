@@ -7,10 +7,10 @@ from types import MappingProxyType
 from pollux.errors import InvalidRequest
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-"""What a caller may upload a file for. Source: OpenAI API, Upload file."""
+"""What a caller may upload a file for. Source: OpenAI API, Upload file.
 
-UPLOAD_PURPOSES = (*PURPOSES,)
-"""The document names four of them for uploads; its own client types the others too, so all are taken."""
+For uploads in parts the document names four of them; its own client types the others too, so all are taken there as well.
+"""
 
 EXPIRES_SECONDS_MIN, EXPIRES_SECONDS_MAX = 3600, 2_592_000
 """An hour to thirty days. Source: OpenAI API, file expiration policy."""
