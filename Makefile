@@ -19,12 +19,12 @@ help: ## list the verbs
 	$(PYTHON) -m venv .venv
 
 .venv/.runtime: .venv/pyvenv.cfg requirements/runtime.lock pyproject.toml
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/runtime.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.lock
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
 install: .venv/.runtime ## install what running needs; the command is then .venv/bin/pollux

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import psutil
@@ -63,9 +64,9 @@ def test_a_video_becomes_active_while_the_client_waits(client: genai.Client, ser
     """The clock is a test's."""
     video = client.files.upload(file=io.BytesIO(b"x"), config={"mime_type": "video/mp4"})
     with pytest.raises(errors.ClientError, match="is not in an ACTIVE state"):
-        client.models.generate_content(model="gemini-3.6-flash", contents=[video, "What happens?"])
+        client.models.generate_content(model="gemini-3.6-flash", contents=cast("Any", [video, "What happens?"]))
     server.emulator.clock.advance(2)
-    answer = client.models.generate_content(model="gemini-3.6-flash", contents=[video, "What happens?"])
+    answer = client.models.generate_content(model="gemini-3.6-flash", contents=cast("Any", [video, "What happens?"]))
 
     assert video.state == types.FileState.PROCESSING
     assert client.files.get(name=video.name or "").state == types.FileState.ACTIVE
@@ -91,7 +92,7 @@ def test_a_generated_file_is_downloaded(client: genai.Client, server: EmulatorSe
 async def test_files_work_asynchronously(client: genai.Client) -> None:
     """Upload, use, delete."""
     file = await client.aio.files.upload(file=io.BytesIO(TEXT), config={"mime_type": "text/plain"})
-    counted = await client.aio.models.count_tokens(model="gemini-3.6-flash", contents=[file])
+    counted = await client.aio.models.count_tokens(model="gemini-3.6-flash", contents=file)
     await client.aio.files.delete(name=file.name or "")
     left = [item async for item in await client.aio.files.list()]
     await client.aio.aclose()
@@ -103,7 +104,7 @@ async def test_files_work_asynchronously(client: genai.Client) -> None:
 def test_caches_from_create_to_delete(client: genai.Client, server: EmulatorServer) -> None:
     """Used in an answer, prolonged, expired by the clock."""
     file = client.files.upload(file=io.BytesIO(TEXT), config={"mime_type": "text/plain"})
-    config = types.CreateCachedContentConfig(contents=[file], system_instruction="Be brief.", ttl="120s", display_name="Fox")
+    config = types.CreateCachedContentConfig(contents=file, system_instruction="Be brief.", ttl="120s", display_name="Fox")
     cache = client.caches.create(model="gemini-2.5-flash", config=config)
     name = cache.name or ""
     listed = [item.name for item in client.caches.list()]

@@ -32,7 +32,7 @@ def gemini(server: Pollux, request: pytest.FixtureRequest) -> Iterator[genai.Cli
 
 def made(gemini: genai.Client, **config: Any) -> types.CachedContent:
     """Make a cache."""
-    return gemini.caches.create(model=MODEL, config=types.CreateCachedContentConfig(contents=[LONG], ttl="600s", **config))
+    return gemini.caches.create(model=MODEL, config=types.CreateCachedContentConfig(contents=LONG, ttl="600s", **config))
 
 
 def named(cache: types.CachedContent) -> str:

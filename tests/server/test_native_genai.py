@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from google import genai
@@ -58,7 +59,7 @@ async def test_the_asynchronous_client_works(server: Pollux) -> None:
     """It uploads by another library."""
     with client(server, ALICE) as gemini:
         file = await gemini.aio.files.upload(file=io.BytesIO(b"abc"), config=types.UploadFileConfig(mime_type="text/plain"))
-        answer = await gemini.aio.models.generate_content(model=MODEL, contents=[file, "What is this?"])
+        answer = await gemini.aio.models.generate_content(model=MODEL, contents=cast("Any", [file, "What is this?"]))
         await gemini.aio.aclose()
 
     assert file.name
@@ -71,7 +72,7 @@ def test_files_are_driven(gemini: genai.Client) -> None:
     assert file.name is not None
     got = gemini.files.get(name=file.name)
     listed = [one.name for one in gemini.files.list()]
-    answer = gemini.models.generate_content(model=MODEL, contents=[file, "What is this?"])
+    answer = gemini.models.generate_content(model=MODEL, contents=cast("Any", [file, "What is this?"]))
     gemini.files.delete(name=file.name)
     with pytest.raises(errors.ClientError) as gone:
         gemini.files.get(name=file.name)

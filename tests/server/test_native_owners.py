@@ -446,5 +446,5 @@ def test_foreign_is_unknown_before_the_emulator(tmp_path: Path, key_mode: str, c
 def _made(gemini: genai.Client, collection: str) -> str:
     if collection == "files":
         return str(gemini.files.upload(file=io.BytesIO(b"abc"), config=types.UploadFileConfig(mime_type="text/plain")).name)
-    config = types.CreateCachedContentConfig(contents=["so many words " * 3000])
+    config = types.CreateCachedContentConfig(contents="so many words " * 3000)
     return str(gemini.caches.create(model=MODEL, config=config).name)
