@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pollux.errors import ApiError, InvalidRequest
+from pollux.errors import ApiError, InvalidRequest, Unsupported
 from pollux.server import bodies
 from pollux.server.asking import Asking
 from pollux.server.exchange import Exchange
@@ -36,6 +36,8 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     trail = chat.trail(request, family)
     plan = chat.to_gemini(request, family, trail, await app.memory.recall(caller.owner, trail))
     exchange.notes += plan.notes
+    if plan.answers > plan.candidate_count:
+        raise Unsupported(f"n is {plan.answers}, and {family.family} models give one answer a call.", param="n")
     stamp = chat_answer.Stamp(secrets.token_hex(12), int(time.time()))
     telling = chat_answer.ChatTelling(
         stamp,

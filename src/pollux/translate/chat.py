@@ -21,13 +21,22 @@ INT32 = 2**31
 _NOTHING: Mapping[str, Turn] = {}
 
 
+ANSWERS_MAX = 8
+"""The largest `n`, as in Google's layer. CONTRACT, section 3."""
+
+
 class Plan(Struct, frozen=True):
-    """A request on its way: what goes to Gemini, what was lost, and what telling the answer needs."""
+    """A request on its way: what goes to Gemini, what was lost, and what telling the answer needs.
+
+    `answers` is how many choices were asked for, `candidate_count` how many of them one native call gives: all, or one.
+    """
 
     native: GenerateContentRequest
     notes: list[Note]
     toolbox: Toolbox
     trail: Trail | None
+    answers: int = 1
+    candidate_count: int = 1
 
 
 def trail(request: wire.ChatCompletionRequest, profile: Profile) -> Trail | None:
@@ -48,7 +57,12 @@ def to_gemini(
     gemini = extras.extras(request, notes)
     box = tools.toolbox(request, gemini, profile, notes)
     contents, system = messages.contents(request.messages, profile, notes, trail, remembered)
+    parameters.in_range("n", request.n, 1, ANSWERS_MAX)
+    answers = request.n or 1
+    candidate_count = _candidate_count(answers, profile, streamed=request.stream is True)
     config = _generation_config(request, gemini, profile, notes)
+    if candidate_count > 1:
+        config.candidate_count = candidate_count
     native = GenerateContentRequest(
         contents=contents,
         system_instruction=system,
@@ -59,7 +73,15 @@ def to_gemini(
     )
     if native.cached_content is not None:
         _leave_to_the_cache(native, notes)
-    return Plan(native, notes, box, trail)
+    return Plan(native, notes, box, trail, answers, candidate_count)
+
+
+def _candidate_count(answers: int, profile: Profile, *, streamed: bool) -> int:
+    """Say how many answers one native call gives: all where the family can, else one. A stream gives one.
+
+    Source: Gemini API, GenerationConfig.candidateCount; Google's own layer streams a single answer too.
+    """
+    return answers if answers <= profile.candidates_max and not streamed else 1
 
 
 def _leave_to_the_cache(native: GenerateContentRequest, notes: list[Note]) -> None:

@@ -43,7 +43,12 @@ ROWS: tuple[Row, ...] = (
     Row("stop", "mapped", to="generationConfig.stopSequences"),
     Row("seed", "mapped", to="generationConfig.seed", why="Folded into 32 bits."),
     Row("reasoning_effort", "mapped", to="generationConfig.thinkingConfig"),
-    Row("n", "refused", why=f"More than one answer cannot be asked for. {LATER}", neutral=(1,)),
+    Row(
+        "n",
+        "mapped",
+        to="generationConfig.candidateCount",
+        why="At most 8. Where the model gives one answer a call, and in streams: several native calls.",
+    ),
     Row("frequency_penalty", "ignored", why="Today's models refuse penalties.", neutral=(0,)),
     Row("presence_penalty", "ignored", why="Today's models refuse penalties.", neutral=(0,)),
     Row("logit_bias", "ignored", why="The native API has no counterpart.", neutral=({},)),
@@ -97,8 +102,6 @@ def check(request: ChatCompletionRequest, notes: list[Note]) -> None:
         if value is None or value in row.neutral:
             continue
         if row.fate == "refused":
-            if row.name == "n":
-                in_range("n", value, 1, 8)
             raise Unsupported(f"{row.name} is not supported: {row.why}", param=row.name)
         notes.append(Note(row.name, "ignored", row.why))
 

@@ -23,6 +23,8 @@ class Profile:
     `levels` and `budgets` (smallest, largest) say how thinking is controlled: by one of them, or not at all.
     `signatures` says what becomes of a function call of the current turn without its thought signature: "required" is a 400.
     `mixes_tools`: Google's own tools beside functions. `media_in_results`: images inside a tool's result.
+    `candidates_max`: how many answers one native call gives; 3.x and all image models refuse more than one. Source: Gemini
+    API, GenerationConfig.candidateCount.
     """
 
     family: str
@@ -34,6 +36,7 @@ class Profile:
     signatures: Literal["none", "optional", "required"] = "none"
     mixes_tools: bool = False
     media_in_results: bool = False
+    candidates_max: int = 1
 
 
 def _since_3(family: str, **known: Any) -> Profile:
@@ -41,29 +44,26 @@ def _since_3(family: str, **known: Any) -> Profile:
     return Profile(family, signatures="required", mixes_tools=True, media_in_results=True, **known)
 
 
+def _of_2_5(family: str, **known: Any) -> Profile:
+    """Make a profile with what the text models of Gemini 2.5 share."""
+    return Profile(family, continues_prefill=True, signatures="optional", candidates_max=8, **known)
+
+
 NEWEST = _since_3("gemini", levels=LOW_TO_HIGH, ignores_sampling=True)
 
 FAMILIES: tuple[tuple[str, Profile], ...] = (
     (r"gemini-2\.5-flash-image", Profile("gemini-2.5-flash-image", continues_prefill=True)),
     (r"gemini-2\.5-.*tts", Profile("gemini-2.5-tts")),
-    (r"gemini-2\.5-pro", Profile("gemini-2.5-pro", budgets=(128, 32_768), continues_prefill=True, signatures="optional")),
+    (r"gemini-2\.5-pro", _of_2_5("gemini-2.5-pro", budgets=(128, 32_768))),
     (
         r"gemini-2\.5-flash-lite",
-        Profile(
-            "gemini-2.5-flash-lite",
-            budgets=(512, 24_576),
-            thinking_can_be_off=True,
-            continues_prefill=True,
-            signatures="optional",
-        ),
+        _of_2_5("gemini-2.5-flash-lite", budgets=(512, 24_576), thinking_can_be_off=True),
     ),
     (
         r"gemini-2\.5-flash",
-        Profile(
-            "gemini-2.5-flash", budgets=(1, 24_576), thinking_can_be_off=True, continues_prefill=True, signatures="optional"
-        ),
+        _of_2_5("gemini-2.5-flash", budgets=(1, 24_576), thinking_can_be_off=True),
     ),
-    (r"gemini-(1\.|2\.0)", Profile("gemini-2.0", continues_prefill=True)),
+    (r"gemini-(1\.|2\.0)", Profile("gemini-2.0", continues_prefill=True, candidates_max=8)),
     (r"gemini-3-pro-image|nano-banana-pro", _since_3("gemini-3-pro-image", continues_prefill=True)),
     (r"gemini-3-pro", _since_3("gemini-3-pro", levels=("LOW", "HIGH"), continues_prefill=True)),
     (r"gemini-3-flash", _since_3("gemini-3-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),

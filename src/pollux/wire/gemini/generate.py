@@ -95,6 +95,7 @@ class GenerationConfig(Shape):
 
     temperature: float | None = None
     top_p: float | None = None
+    candidate_count: int | None = None
     max_output_tokens: int | None = None
     stop_sequences: list[str] | None = None
     seed: int | None = None
