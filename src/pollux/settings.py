@@ -97,6 +97,16 @@ class Settings:
         "Form of thought summaries: reasoning_content, or Google's, between <thought> tags in the content. "
         "The header x-pollux-thoughts chooses for one request.",
     )
+    strict: bool = setting(
+        False,
+        "Refuse a request that would lose something (a parameter ignored, approximated, a turn added) instead of answering it. "
+        "The header x-pollux-strict chooses for one request.",
+    )
+    report: Literal["header", "body"] = setting(
+        "header",
+        "Where an answer says what its request lost: codes in the header x-pollux-losses, or the whole list in the body's "
+        "extra_content too. The header x-pollux-report chooses for one request.",
+    )
     memory_days: float = setting(
         7.0, "How long turns of the model are remembered, so that thought signatures survive clients that drop them."
     )

@@ -126,7 +126,7 @@ def test_the_log_has_one_line_for_every_request(upstream: FakeUpstream, monkeypa
     assert len(lines) == 4
     assert f" 200 POST {CHAT} " in lines[0]
     assert good.headers["x-request-id"] in lines[0]
-    assert f"model={MODEL} tokens=3+5 lost=user" in lines[0]
+    assert f"model={MODEL} tokens=3+5 lost=user=ignored" in lines[0]
     assert f" 400 POST {CHAT} " in lines[1]
     assert bad.headers["x-request-id"] in lines[1]
     assert " 404 GET /none " in lines[2]

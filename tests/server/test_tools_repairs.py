@@ -272,7 +272,7 @@ def test_the_log_names_what_was_repaired(upstream: FakeUpstream, tmp_path: Path,
     plain, repaired = out.getvalue().splitlines()
 
     assert "lost=" not in plain
-    assert repaired.endswith(" tokens=20+10 lost=messages")
+    assert repaired.endswith(" tokens=20+10 lost=messages=approximated")
 
 
 def test_content_that_was_sent_is_never_taken_back(server: Pollux, upstream: FakeUpstream) -> None:

@@ -21,11 +21,11 @@ class Asking:
 
     __slots__ = ("_mended", "_plan", "body", "notes")
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, notes: list[Note] | None = None) -> None:
         self._plan = plan
         self._mended = False
         self.body = _encode(plan.native)
-        self.notes: list[Note] = []
+        self.notes: list[Note] = [] if notes is None else notes
 
     def reader(self) -> ReplyReader:
         """Give a reader for the next reply."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pollux.errors import ApiError, InvalidRequest, Unsupported
-from pollux.server import bodies
+from pollux.server import bodies, report
 from pollux.server.asking import Asking
 from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper
@@ -36,6 +36,8 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     trail = chat.trail(request, family)
     plan = chat.to_gemini(request, family, trail, await app.memory.recall(caller.owner, trail))
     exchange.notes += plan.notes
+    report.refuse_losses(app, exchange)
+    exchange.reports_in_body = report.wanted_in_body(app, exchange)
     if plan.answers > plan.candidate_count:
         raise Unsupported(f"n is {plan.answers}, and {family.family} models give one answer a call.", param="n")
     stamp = chat_answer.Stamp(secrets.token_hex(12), int(time.time()))
@@ -46,7 +48,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
         toolbox=plan.toolbox,
         thoughts=_thoughts_form(app, exchange),
     )
-    asking = Asking(plan)
+    asking = Asking(plan, exchange.notes)
     if app.owned is not None:
         await app.owned.check_sent(caller, asking.body)
     keeper = Keeper(app.memory, caller.owner, family.family, stamp.token, trail)
@@ -78,9 +80,10 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
             for event in events:
                 telling.feed(event)
             await keeper.keep_answer(reader, telling)
-            await exchange.answer(200, _encode(telling.completion()))
+            completion = telling.completion()
+            report.attach(exchange, completion)
+            await exchange.answer(200, _encode(completion))
     finally:
-        exchange.notes += asking.notes
         exchange.tokens = (telling.usage.prompt_tokens, telling.usage.completion_tokens)
 
 

@@ -9,7 +9,7 @@ from pollux.server.exchange import Exchange, Header
 from pollux.settings import Settings
 
 EXPOSED = (
-    b"x-request-id, retry-after, retry-after-ms, x-should-retry, x-pollux-upstream, openai-poll-after-ms, "
+    b"x-request-id, retry-after, retry-after-ms, x-should-retry, x-pollux-upstream, x-pollux-losses, openai-poll-after-ms, "
     b"x-goog-upload-url, x-goog-upload-status, x-goog-upload-size-received, x-goog-upload-chunk-granularity"
 )
 METHODS = b"GET, POST, PUT, PATCH, DELETE, OPTIONS"

@@ -12,6 +12,7 @@ from typing import Any
 
 from pollux.errors import TooLarge
 from pollux.server.access import Caller
+from pollux.translate.losses import header as header_of_losses
 from pollux.translate.notes import Note
 
 Scope = MutableMapping[str, Any]
@@ -51,6 +52,7 @@ class Exchange:
         "notes",
         "path",
         "query",
+        "reports_in_body",
         "request_id",
         "started",
         "status",
@@ -73,11 +75,12 @@ class Exchange:
         self.held_bytes = 0
         self.status = 0
         self.left = False
+        self.reports_in_body = False
+        self.notes: list[Note] = []
         # For the access log.
         self.caller: Caller | None = None
         self.model = ""
         self.tokens: tuple[int, int] | None = None
-        self.notes: list[Note] = []
 
     async def body(self, bytes_max: int, hold: Callable[[int], None]) -> bytes:
         """Read the request's body; each piece is held as it comes. Raises TooLarge without reading further, or CallerLeft."""
@@ -150,11 +153,12 @@ class Exchange:
     async def start(self, status: int, headers: tuple[Header, ...]) -> None:
         """Send the status and the headers; from here on an error cannot change them."""
         self.status = status
+        losses: tuple[Header, ...] = ((b"x-pollux-losses", header_of_losses(self.notes)),) if self.notes else ()
         await self._send(
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [*headers, (b"x-request-id", self.request_id.encode()), *self.extra_headers],
+                "headers": [*headers, (b"x-request-id", self.request_id.encode()), *losses, *self.extra_headers],
             }
         )
 

@@ -11,6 +11,7 @@ from typing import TextIO
 import msgspec
 
 from pollux.server.exchange import Exchange
+from pollux.translate.losses import codes
 
 FLUSH_SECONDS = 0.2
 
@@ -54,7 +55,7 @@ def _text_line(exchange: Exchange, seconds: float) -> str:
     if exchange.tokens is not None:
         line += f" tokens={exchange.tokens[0]}+{exchange.tokens[1]}"
     if exchange.notes:
-        line += " lost=" + ",".join(dict.fromkeys(note.param for note in exchange.notes))
+        line += " lost=" + ",".join(codes(exchange.notes))
     return line
 
 
@@ -74,7 +75,7 @@ def _json_line(exchange: Exchange, seconds: float) -> str:
     if exchange.tokens is not None:
         entry["prompt_tokens"], entry["completion_tokens"] = exchange.tokens
     if exchange.notes:
-        entry["lost"] = list(dict.fromkeys(note.param for note in exchange.notes))
+        entry["lost"] = codes(exchange.notes)
     return _encode(entry).decode()
 
 

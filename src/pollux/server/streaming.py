@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from pollux.errors import ApiError, UpstreamFailed
-from pollux.server import failures
+from pollux.server import failures, report
 from pollux.server.asking import Asking
 from pollux.server.exchange import EVENT_STREAM, Exchange
 from pollux.server.memory import Keeper
@@ -100,6 +100,7 @@ async def relay(
                 break
             telling.spend(reader.close())
         messages = _fed(telling, [*held, *reader.close()]) + telling.close()
+        report.attach(exchange, messages[-1])
         await keeper.keep_answer(reader, telling)
         await exchange.send(_encoded(messages) + sse.DONE, more=False)
     except ApiError as error:

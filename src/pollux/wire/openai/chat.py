@@ -205,6 +205,7 @@ class ChatCompletion(Struct, gc=False, kw_only=True):
     usage: Usage
     service_tier: str | UnsetType = UNSET
     system_fingerprint: str | UnsetType = UNSET
+    extra_content: Json | UnsetType = UNSET
 
 
 class DeltaFunction(Struct, gc=False, omit_defaults=True):
@@ -265,3 +266,4 @@ class ChatCompletionChunk(Struct, gc=False, kw_only=True):
     usage: Usage | UnsetType | None = UNSET
     service_tier: str | UnsetType = UNSET
     system_fingerprint: str | UnsetType = UNSET
+    extra_content: Json | UnsetType = UNSET
