@@ -30,6 +30,7 @@ GREEN = (
     Sample("14", 4, checks.cached, with_cache),
     Sample("15", 2, checks.models),
     Sample("16", 2, checks.model),
+    Sample("12", 8, checks_jobs.embedding),
 )
 LATER = (
     Sample("06", 6, checks.image_seen),
@@ -38,6 +39,5 @@ LATER = (
     Sample("09", 7, checks_jobs.video_finished, with_video, after="08"),
     Sample("10", 6, checks.audio_heard),
     Sample("11", 5, checks.event),
-    Sample("12", 8, checks_jobs.embedding),
     Sample("13", 8, checks_jobs.batch, both_file_ways),
 )

@@ -27,7 +27,7 @@ def serving(folder: Path) -> Iterator[str]:
     It gets no key and no settings of the shell's: callers bring their own keys. Raises ServerStartError.
     """
     port = _free_port()
-    environment = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
     command = [str(COMMAND), "serve", "--upstream", "emulator", "--host", "127.0.0.1", "--port", str(port)]
     log = folder / "server.log"
     if not COMMAND.exists():

@@ -107,6 +107,11 @@ class Settings:
         "Where an answer says what its request lost: codes in the header x-pollux-losses, or the whole list in the body's "
         "extra_content too. The header x-pollux-report chooses for one request.",
     )
+    embedding_usage: Literal["count", "estimate"] = setting(
+        "count",
+        "Tokens of embeddings, where the model does not say them: counted by countTokens beside the call (it costs no money, "
+        "but requests), or estimated from the length. The answer says which.",
+    )
     memory_days: float = setting(
         7.0, "How long turns of the model are remembered, so that thought signatures survive clients that drop them."
     )

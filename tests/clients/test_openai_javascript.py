@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.clients.conftest import Service
 from tools import node
@@ -139,3 +140,20 @@ def test_a_stream_that_is_left_ends_the_work(service: Service) -> None:
     [entry] = service.emulator.journal.entries()
 
     assert entry["client_closed_early"]
+
+
+def test_embeddings(service: Service) -> None:
+    """The client asks for base64 by itself and decodes it."""
+    out = run(
+        service,
+        """
+        const asked = { model: "gemini-embedding-2", input: ["Hello", "World"], dimensions: 8 };
+        out.usual = await client.embeddings.create(asked);
+        out.plain = await client.embeddings.create({ ...asked, encoding_format: "float" });
+        """,
+    )
+    usual, plain = ([one["embedding"] for one in out[way]["data"]] for way in ("usual", "plain"))
+
+    assert len(usual) == len(plain) == 2
+    for decoded, floats in zip(usual, plain, strict=True):
+        assert decoded == pytest.approx(floats, abs=1e-6)

@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 from tests.clients.conftest import Service
@@ -348,3 +349,27 @@ async def test_many_at_once(async_client: AsyncOpenAI, service: Service) -> None
 
     assert [f" {number}-of-fifty" in text for number, text in enumerate(texts)] == [True] * 50
     assert service.calls == 50
+
+
+def test_embeddings(client: OpenAI) -> None:
+    """The client asks for base64 by itself and decodes it; an explicit format is left alone; media make one vector."""
+    usual = client.embeddings.create(model="gemini-embedding-2", input=["Hello", "World"], dimensions=768)
+    plain = client.embeddings.create(model="gemini-embedding-2", input="Hello", dimensions=768, encoding_format="float")
+    query = client.embeddings.create(
+        model="gemini-embedding-001", input="Hello", extra_body={"extra_body": {"google": {"task_type": "RETRIEVAL_QUERY"}}}
+    )
+
+    assert [one.index for one in usual.data] == [0, 1]
+    assert usual.data[0].embedding == pytest.approx(plain.data[0].embedding, abs=1e-6)
+    assert usual.usage.prompt_tokens == usual.usage.total_tokens > 0
+    assert len(query.data[0].embedding) == 3072
+    assert CreateEmbeddingResponse.model_validate(usual.model_dump(), strict=True) == usual
+
+
+async def test_embeddings_asynchronously(async_client: AsyncOpenAI) -> None:
+    """More inputs than one native call takes."""
+    answer = await async_client.embeddings.create(
+        model="gemini-embedding-001", input=[f"{i}" for i in range(201)], dimensions=4
+    )
+
+    assert [one.index for one in answer.data] == list(range(201))

@@ -8,6 +8,7 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 | chat/requests | openai.json  | gemini.json or, refused, refused.json; notes.json with a loss |
 | chat/replies  | gemini.json  | openai.json                                                  |
 | chat/streams  | gemini.jsonl | openai.jsonl                                                 |
+| embeddings/requests | openai.json | gemini.json or refused.json; notes.json with a loss    |
 | failures      | gemini.json  | openai.json: status, headers and body of both                |
 | models        | gemini.json  | openai.json                                                  |
 
@@ -33,13 +34,15 @@ from pollux.server.asking import Asking
 from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.store.turns import SqliteTurnStore
-from pollux.translate import chat, chat_answer, failures, models
+from pollux.translate import chat, chat_answer, embeddings, failures, models
 from pollux.translate.memory import Trail, Turn
-from pollux.translate.profiles import Profile, profile
+from pollux.translate.profiles import Profile, embedder, profile
 from pollux.upstream.client import ContentStream
+from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest
 from pollux.wire.gemini.generate import decode_reply, second_look
 from pollux.wire.gemini.models import decode_models
 from pollux.wire.openai.chat import ChatCompletionRequest
+from pollux.wire.openai.embeddings import EmbeddingsRequest
 from pollux.wire.openai.models import ModelList
 from tests.judges import playing
 
@@ -228,10 +231,23 @@ def _exchange() -> tuple[Exchange, _Sent]:
     return Exchange({"method": "POST", "path": "/v1/chat/completions", "headers": []}, receive, sent.send, ()), sent
 
 
+async def _embeddings_request(case: Case) -> Computed:
+    decoder = msgspec.json.Decoder(EmbeddingsRequest)
+    try:
+        request = bodies.read(case.given("openai.json"), decoder, nesting_max=100)
+        model = models.bare_id(request.model)
+        plan = embeddings.to_gemini(request, model, embedder(model))
+    except ApiError as error:
+        return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
+    sent = msgspec.to_builtins(BatchEmbedContentsRequest(plan.inputs))
+    return {"gemini.json": page(sent)} | ({"notes.json": page(plan.notes)} if plan.notes else {})
+
+
 COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "chat/requests": _request,
     "chat/replies": _reply,
     "chat/streams": _stream,
+    "embeddings/requests": _embeddings_request,
     "failures": _failure,
     "models": _models,
 }
@@ -239,6 +255,7 @@ SIDES = {
     "chat/requests": ("gemini.json", "refused.json", "notes.json"),
     "chat/replies": ("openai.json",),
     "chat/streams": ("openai.jsonl",),
+    "embeddings/requests": ("gemini.json", "refused.json", "notes.json"),
     "failures": ("openai.json",),
     "models": ("openai.json",),
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from pollux.emulator import access, control, errors, faults, listing, routes, uploads
+from pollux.emulator import access, control, embedding, errors, faults, listing, routes, uploads
 from pollux.emulator.clock import Clock, SystemClock, elapsed_seconds, stamp
 from pollux.emulator.errors import NativeError, bad_request, invalid
 from pollux.emulator.exchange import ClientLeft, ConnectionCut, Exchange, Receive, Scope, Send
@@ -34,6 +34,8 @@ REQUEST_OF = {
     "generateContent": "GenerateContentRequest",
     "streamGenerateContent": "GenerateContentRequest",
     "countTokens": "CountTokensRequest",
+    "embedContent": "EmbedContentRequest",
+    "batchEmbedContents": "BatchEmbedContentsRequest",
     "media.upload.start": "CreateFileRequest",
     "files.register": "RegisterFilesRequest",
     "cachedContents.create": "CachedContent",
@@ -173,6 +175,10 @@ class Emulator:
                 inner = await self.resources.resolved(incoming.request, model, delivery.exchange)
                 counted = inner if incoming.request is request else {**request, "generateContentRequest": inner}
                 await delivery.whole(listing.count_tokens(counted, model))
+            case "embedContent":
+                await delivery.whole(embedding.embed_one(request, listing.model_for(found)))
+            case "batchEmbedContents":
+                await delivery.whole(embedding.embed_batch(request, listing.model_for(found)))
             case _ if found.method.startswith(RESOURCES):
                 await self.resources.answer(found, request, delivery)
             case _:

@@ -13,6 +13,9 @@ from pollux.emulator.tokens import cached_usage, count_prompt, details, modaliti
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 1000
 """Models on a page by default (recorded) and at most. Source: gemini-native.md, section 3."""
 
+LISTED_AS = {"countTokens": "countTokens", "embedContent": "embedContent", "batchEmbedContents": "embedContent"}
+"""The name under which the list of models says that a model has a method; that of all others is generateContent."""
+
 
 def list_models(version: str, query: dict[str, str]) -> dict[str, Any]:
     """List a page of models."""
@@ -42,7 +45,7 @@ def model_for(found: Route) -> Model:
     model = known(found.model, found.version)
     if model is None and found.model in RETIRED:
         raise errors.retired_model(found.model, RETIRED[found.model])
-    needed = "countTokens" if found.method == "countTokens" else "generateContent"
+    needed = LISTED_AS.get(found.method, "generateContent")
     if model is None or needed not in model.methods:
         raise errors.unknown_model(found.model, found.version, found.method)
     return model

@@ -37,11 +37,9 @@ RESOURCES = tuple(
 )
 """Methods of files and of cached contents. The steps of an upload share a path: `uploads.step` tells them apart."""
 
-VERBS = ("generateContent", "streamGenerateContent", "countTokens")
+VERBS = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
 
 VERBS_NOT_YET = {
-    "embedContent": "embeddings",
-    "batchEmbedContents": "embeddings",
     "asyncBatchEmbedContent": "batches of embeddings",
     "batchGenerateContent": "batches",
     "predict": "Imagen",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pollux
 from pollux.errors import ApiError, MethodNotAllowed, NotFound
-from pollux.server import chat, cors, failures, files, health, models, native, native_paths, uploads
+from pollux.server import chat, cors, embeddings, failures, files, health, models, native, native_paths, uploads
 from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
 from pollux.server.exchange import CallerLeft, Exchange, Header, Receive, Scope, Send
@@ -44,6 +44,7 @@ OPENAI_BASES = ("/v1beta/openai", "/v1")
 
 OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
     "/chat/completions": {"POST": chat.create_completion},
+    "/embeddings": {"POST": embeddings.create_embeddings},
     "/models": {"GET": models.list_models},
     "/files": {"GET": files.list_files, "POST": files.create_file},
     "/uploads": {"POST": uploads.create_upload},

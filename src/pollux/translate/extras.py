@@ -36,15 +36,9 @@ class Extras(msgspec.Struct, frozen=True):
 
 def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
     """Gather Gemini's own fields. Raises InvalidRequest, naming the place."""
-    if request.extra_body is None and request.google is None:
+    found = fields(request.extra_body, request.google)
+    if not found:
         return _NONE
-    found: dict[str, tuple[Any, str]] = {}
-    body = _object(request.extra_body, "extra_body")
-    inner = _object(body.get("google"), "extra_body.google")
-    for fields, path in ((body, "extra_body"), (_object(request.google, "google"), "google"), (inner, "extra_body.google")):
-        for key, value in fields.items():
-            if value is not None and not (fields is body and key == "google"):
-                found[snake(key)] = (value, f"{path}.{key}")
     known: dict[str, Any] = {}
     for name, (value, path) in found.items():
         match name:
@@ -64,6 +58,23 @@ def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
 
 
 _NONE = Extras()
+
+
+def fields(extra_body: Any, google: Any) -> dict[str, tuple[Any, str]]:
+    """Gather Gemini's own fields of any request: each in snake case, with its value and the place where it stood.
+
+    Raises InvalidRequest where a place holds no object.
+    """
+    if extra_body is None and google is None:
+        return {}
+    found: dict[str, tuple[Any, str]] = {}
+    body = _object(extra_body, "extra_body")
+    inner = _object(body.get("google"), "extra_body.google")
+    for place, path in ((body, "extra_body"), (_object(google, "google"), "google"), (inner, "extra_body.google")):
+        for key, value in place.items():
+            if value is not None and not (place is body and key == "google"):
+                found[snake(key)] = (value, f"{path}.{key}")
+    return found
 
 
 def snake(key: str) -> str:

@@ -96,3 +96,33 @@ _FAMILIES = tuple((re.compile(pattern), family) for pattern, family in FAMILIES)
 def profile(model: str) -> Profile:
     """Give what is known of a model, by its bare id."""
     return next((family for pattern, family in _FAMILIES if pattern.match(model)), NEWEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """What is known of a family of embedding models.
+
+    `task_field`: the task is said in `taskType`, else as text before the input. `unit_size`: the only size at which vectors
+    come with length 1; None where all do. `media`: takes images, sound, video and PDF. `tells_usage`: says the tokens.
+    """
+
+    task_field: bool = False
+    unit_size: int | None = None
+    media: bool = True
+    tells_usage: bool = True
+
+
+NEWEST_EMBEDDER = Embedder()
+
+EMBEDDERS: tuple[tuple[str, Embedder], ...] = (
+    # Source: Gemini API, Embeddings; lengths computed from recorded vectors.
+    (r"gemini-embedding-001|gemini-embedding-exp|text-embedding-", Embedder(True, 3072, media=False, tells_usage=False)),
+    (r"gemini-embedding-2-preview", Embedder(tells_usage=False)),
+)
+
+_EMBEDDERS = tuple((re.compile(pattern), embedder) for pattern, embedder in EMBEDDERS)
+
+
+def embedder(model: str) -> Embedder:
+    """Give what is known of an embedding model, by its bare id."""
+    return next((embedder for pattern, embedder in _EMBEDDERS if pattern.match(model)), NEWEST_EMBEDDER)

@@ -14,6 +14,7 @@ import msgspec
 from pollux.errors import ApiError, UpstreamFailed
 from pollux.translate import failures
 from pollux.upstream.http import ConnectFailed, ConnectionBroken, HttpClient, HttpRequest, HttpStream, TimedOut, TooLarge
+from pollux.wire.gemini.embeddings import Vectors, decode_count, decode_embeddings, decode_read_embeddings
 from pollux.wire.gemini.errors import Status
 from pollux.wire.gemini.generate import GenerateContentResponse, decode_reply, second_look
 from pollux.wire.gemini.models import Model, decode_model, decode_models
@@ -80,6 +81,22 @@ class GeminiClient:
                 await stream.close()
             raise failures.from_gemini(stream.status, error_body, model=model)
         return ContentStream(stream, model)
+
+    async def embed_contents(
+        self, model: str, body: bytes, *, read: bool, key: str, headers: Mapping[str, str] | None = None
+    ) -> Vectors:
+        """Send a batchEmbedContents request; give the vectors as they came, or read into numbers. Raises ApiError.
+
+        The reply is asked for without the white space that Google's API adds for people.
+        """
+        path = f"models/{quote(model)}:batchEmbedContents?prettyPrint=false"
+        reply = await self._call("POST", path, key, body, headers, model)
+        return _read(decode_read_embeddings, reply) if read else _read(decode_embeddings, reply)
+
+    async def count_tokens(self, model: str, body: bytes, *, key: str, headers: Mapping[str, str] | None = None) -> int:
+        """Ask how many tokens a request has. Raises ApiError."""
+        reply = await self._call("POST", f"models/{quote(model)}:countTokens", key, body, headers, model)
+        return _read(decode_count, reply).total_tokens
 
     async def list_models(self, *, key: str, headers: Mapping[str, str] | None = None) -> list[Model]:
         """Give the models of all pages. Raises ApiError."""
