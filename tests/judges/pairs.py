@@ -30,13 +30,15 @@ import msgspec
 from pollux.errors import ApiError
 from pollux.server import bodies, streaming
 from pollux.server import failures as server_failures
-from pollux.server.asking import Asking
+from pollux.server.answering import Answering
+from pollux.server.asking import Replies
 from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.store.turns import SqliteTurnStore
 from pollux.translate import chat, chat_answer, embeddings, failures, models
 from pollux.translate.memory import Trail, Turn
 from pollux.translate.profiles import Profile, embedder, profile
+from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest
 from pollux.wire.gemini.generate import decode_reply, second_look
@@ -158,7 +160,7 @@ async def _reply(case: Case) -> Computed:
     reply = decode_reply(body)
     assert second_look(body, reply) == case.about("Drops").split()
     plan = _plan(case)
-    reader = Asking(plan).reader()
+    reader = ReplyReader(single_call=plan.toolbox.legacy or not plan.toolbox.parallel)
     telling = _telling(case, plan)
     for event in [*reader.feed(reply), *reader.close()]:
         telling.feed(event)
@@ -171,14 +173,15 @@ async def _stream(case: Case) -> Computed:
     events = [msgspec.json.decode(line) for line in case.given("gemini.jsonl").splitlines()]
     stream = playing.FakeStream(playing.as_stream(events, case.name))
 
-    async def open_stream() -> ContentStream:
+    async def call(_body: bytes) -> Replies:
         return ContentStream(stream, DEFAULT_MODEL)
 
     exchange, sent = _exchange()
     commitment = streaming.Commitment(exchange, commit_seconds=60, keep_alive_seconds=60)
     memory = Memory(SqliteTurnStore(None, days=1, bytes_max=1_000_000))
     keeper = Keeper(memory, "owner", "family", STAMP.token, plan.trail)
-    await streaming.relay(exchange, Asking(plan), open_stream, telling, keeper, commitment)
+    async with Answering(plan, call, []) as answering:
+        await streaming.relay(exchange, answering, telling, keeper, commitment)
     memory.close()
     assert stream.is_closed
     messages = sent.answer().messages

@@ -113,9 +113,15 @@ class App:
 
     def admitted(self, exchange: Exchange, caller: Caller) -> Caller:
         """Count a request as this caller's. Raises Overloaded."""
-        self.in_flight.enter(caller.owner)
+        self.admit_more(exchange, caller, 1)
         exchange.caller = caller
         return caller
+
+    def admit_more(self, exchange: Exchange, caller: Caller, places: int) -> None:
+        """Count further native calls of a request as if they were requests of this caller's. Raises Overloaded."""
+        for _ in range(places):
+            self.in_flight.enter(caller.owner)
+            exchange.places += 1
 
     async def body(self, exchange: Exchange) -> bytes:
         """Read the body; its bytes count as held until the exchange ends. Raises TooLarge or Overloaded."""
@@ -176,7 +182,7 @@ class App:
         finally:
             exchange.unwatch()
             if exchange.caller is not None:
-                self.in_flight.leave(exchange.caller.owner)
+                self.in_flight.leave(exchange.caller.owner, exchange.places)
             self.in_flight.release(exchange.held_bytes)
             if self._access_log is not None:
                 self._access_log.add(exchange)

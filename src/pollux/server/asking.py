@@ -1,55 +1,152 @@
-"""One request on its way to Gemini: its native body, and at most one repair of it.
+"""One answer on its way from Gemini: the native call, at most one repair of it, and its events as they come.
 
 A repair repeats the native call once, before anything of an answer was told (CONTRACT, section 4): when the service refuses
 a thought signature, with the documented dummy in its place; when an answer ends oddly and empty (a malformed function call,
 an unexpected one, nothing at all), as it is.
 """
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import deepcopy
+from typing import Literal, Protocol
+
 import msgspec
 
-from pollux.errors import ApiError
+from pollux.errors import ApiError, UpstreamFailed
 from pollux.translate.chat import Plan, with_dummies
+from pollux.translate.events import Event, Usage
 from pollux.translate.failures import SIGNATURE_REFUSED
 from pollux.translate.notes import Note
 from pollux.translate.reader import ReplyReader
+from pollux.wire.gemini.generate import GenerateContentResponse
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
+
+
+class Replies(Protocol):
+    """The replies to one native call, which was accepted: those of a stream, or a whole one. `client.ContentStream` is one."""
+
+    def replies(self) -> AsyncIterator[list[GenerateContentResponse]]:
+        """Give the replies that each read brought."""
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+
+
+Call = Callable[[bytes], Awaitable[Replies]]
+"""Makes the native call with a body; returns when it is accepted. Raises ApiError."""
+
+
+class WholeReply:
+    """A whole reply, as a stream of one."""
+
+    __slots__ = ("_reply",)
+
+    def __init__(self, reply: GenerateContentResponse) -> None:
+        self._reply = reply
+
+    async def replies(self) -> AsyncIterator[list[GenerateContentResponse]]:
+        """Give the reply."""
+        yield [self._reply]
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 class Asking:
-    """The native call of one request, and what may be done when it fails."""
+    """The native calls of one answer. `choice` is its place where several answer together."""
 
-    __slots__ = ("_mended", "_plan", "body", "notes")
+    __slots__ = ("_call", "_choice", "_mended", "_native", "_notes", "_plan", "_replies", "body", "reader")
 
-    def __init__(self, plan: Plan, notes: list[Note] | None = None) -> None:
+    def __init__(self, plan: Plan, body: bytes, call: Call, notes: list[Note], choice: int | None = None) -> None:
         self._plan = plan
+        self._native = plan.native
+        self._call = call
+        self._choice = choice
+        self._notes = notes
         self._mended = False
-        self.body = _encode(plan.native)
-        self.notes: list[Note] = [] if notes is None else notes
+        self._replies: Replies | None = None
+        self.body = body
+        self.reader = self._new_reader()
 
-    def reader(self) -> ReplyReader:
-        """Give a reader for the next reply."""
-        return ReplyReader(single_call=self._plan.toolbox.legacy or not self._plan.toolbox.parallel)
+    async def open(self) -> None:
+        """Make the native call; returns when it is accepted. Raises ApiError."""
+        while self._replies is None:
+            try:
+                self._replies = await self._call(self.body)
+            except ApiError as error:
+                if not self._mends_error(error):
+                    raise
 
-    def mends_error(self, error: ApiError) -> bool:
+    async def events(self) -> AsyncIterator[list[Event]]:
+        """Give what each read says, and at the end what is known only then.
+
+        What comes before the first content is held back, since a repair may follow. Raises ApiError when the call fails or its
+        stream ends before the answer is complete.
+        """
+        while True:
+            reader, held = self.reader, list[Event]()
+            assert self._replies is not None
+            try:
+                async for replies in self._replies.replies():
+                    events = [event for reply in replies for event in reader.feed(reply)]
+                    if not reader.said:
+                        held += events
+                        continue
+                    if held:
+                        events, held = held + events, []
+                    yield events
+            except ApiError:
+                if not reader.complete:
+                    raise
+            if not (reader.complete or isinstance(self._replies, WholeReply)):
+                raise UpstreamFailed(
+                    "The Gemini API ended the stream before the answer was complete.", code="upstream_incomplete"
+                )
+            await self.close()
+            if not self._mends_end():
+                break
+            yield [event for event in reader.close() if isinstance(event, Usage)]  # it was spent, though not told
+            self.reader = self._new_reader()
+            await self.open()
+        yield [*held, *reader.close()]
+
+    async def close(self) -> None:
+        """Let go of what is open."""
+        replies, self._replies = self._replies, None
+        if replies is not None:
+            await replies.close()
+
+    def _new_reader(self) -> ReplyReader:
+        toolbox = self._plan.toolbox
+        return ReplyReader(single_call=toolbox.legacy or not toolbox.parallel, choice=self._choice)
+
+    def _mends_error(self, error: ApiError) -> bool:
         """Say whether to call again after an error; then `body` is the repaired one."""
         return not self._mended and error.code == SIGNATURE_REFUSED and self._use_dummies()
 
-    def mends_end(self, reader: ReplyReader) -> bool:
+    def _mends_end(self) -> bool:
         """Say whether to call again after an empty answer; then `body` is the repaired one."""
-        end = reader.odd_end
+        end = self.reader.odd_end
         if self._mended or end is None:
             return False
         if end == "MISSING_THOUGHT_SIGNATURE":
             return self._use_dummies()
         self._mended = True
-        self.notes.append(Note("messages", "added", f"a second call, since the first ended empty with {end}"))
+        self._note("added", f"a second call, since the first ended empty with {end}")
         return True
 
     def _use_dummies(self) -> bool:
         self._mended = True
-        if not with_dummies(self._plan.native):
+        native = deepcopy(self._native)  # other choices send it too
+        if not with_dummies(native):
             return False
-        self.body = _encode(self._plan.native)
-        self.notes.append(Note("messages", "approximated", "a thought signature was refused; its documented dummy was sent"))
+        self._native = native
+        self.body = encode(native)
+        self._note("approximated", "a thought signature was refused; its documented dummy was sent")
         return True
+
+    def _note(self, fate: Literal["added", "approximated"], why: str) -> None:
+        """Note what was changed, once for all choices."""
+        note = Note("messages", fate, why)
+        if note not in self._notes:
+            self._notes.append(note)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pollux.errors import ApiError, InvalidRequest, Unsupported
+from pollux.errors import InvalidRequest
 from pollux.server import bodies, report
-from pollux.server.asking import Asking
+from pollux.server.answering import Answering
+from pollux.server.asking import Replies, WholeReply
 from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper
 from pollux.server.streaming import Commitment, relay
@@ -38,8 +39,6 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     exchange.notes += plan.notes
     report.refuse_losses(app, exchange)
     exchange.reports_in_body = report.wanted_in_body(app, exchange)
-    if plan.answers > plan.candidate_count:
-        raise Unsupported(f"n is {plan.answers}, and {family.family} models give one answer a call.", param="n")
     stamp = chat_answer.Stamp(secrets.token_hex(12), int(time.time()))
     telling = chat_answer.ChatTelling(
         stamp,
@@ -48,43 +47,43 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
         toolbox=plan.toolbox,
         thoughts=_thoughts_form(app, exchange),
     )
-    asking = Asking(plan, exchange.notes)
+    client, key = app.client, caller.upstream_key
+
+    async def stream(body: bytes) -> Replies:
+        return await client.stream_content(model, body, key=key, headers=headers)
+
+    async def whole(body: bytes) -> Replies:
+        return WholeReply(await client.generate_content(model, body, key=key, headers=headers))
+
+    app.admit_more(exchange, caller, plan.calls - 1)
+    answering = Answering(plan, stream if request.stream else whole, exchange.notes)
     if app.owned is not None:
-        await app.owned.check_sent(caller, asking.body)
+        await app.owned.check_sent(caller, answering.body)
     keeper = Keeper(app.memory, caller.owner, family.family, stamp.token, trail)
     try:
-        if request.stream:
-            await relay(
-                exchange,
-                asking,
-                lambda: app.client.stream_content(model, asking.body, key=caller.upstream_key, headers=headers),
-                telling,
-                keeper,
-                Commitment(
-                    exchange, commit_seconds=app.settings.commit_seconds, keep_alive_seconds=app.settings.keep_alive_seconds
-                ),
-            )
-        else:
-            while True:
-                reader = asking.reader()
-                try:
-                    reply = await app.client.generate_content(model, asking.body, key=caller.upstream_key, headers=headers)
-                except ApiError as error:
-                    if asking.mends_error(error):
-                        continue
-                    raise
-                events = [*reader.feed(reply), *reader.close()]
-                if not asking.mends_end(reader):
-                    break
-                telling.spend(events)
-            for event in events:
-                telling.feed(event)
-            await keeper.keep_answer(reader, telling)
-            completion = telling.completion()
-            report.attach(exchange, completion)
-            await exchange.answer(200, _encode(completion))
+        async with answering:
+            if request.stream:
+                settings = app.settings
+                commitment = Commitment(
+                    exchange, commit_seconds=settings.commit_seconds, keep_alive_seconds=settings.keep_alive_seconds
+                )
+                await relay(exchange, answering, telling, keeper, commitment)
+            else:
+                await answer(exchange, answering, telling, keeper)
     finally:
         exchange.tokens = (telling.usage.prompt_tokens, telling.usage.completion_tokens)
+
+
+async def answer(exchange: Exchange, answering: Answering, telling: chat_answer.ChatTelling, keeper: Keeper) -> None:
+    """Answer with the whole completion. Raises ApiError."""
+    await answering.open()
+    async for events in answering.events():
+        for event in events:
+            telling.feed(event)
+    await keeper.keep_answer(answering.recorders, telling)
+    completion = telling.completion()
+    report.attach(exchange, completion)
+    await exchange.answer(200, _encode(completion))
 
 
 async def create_completion_bare(app: "App", exchange: Exchange) -> None:

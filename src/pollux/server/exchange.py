@@ -51,6 +51,7 @@ class Exchange:
         "model",
         "notes",
         "path",
+        "places",
         "query",
         "reports_in_body",
         "request_id",
@@ -73,6 +74,7 @@ class Exchange:
         self.started = time.monotonic()
         self.body_bytes = 0
         self.held_bytes = 0
+        self.places = 0
         self.status = 0
         self.left = False
         self.reports_in_body = False

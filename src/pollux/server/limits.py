@@ -32,10 +32,10 @@ class InFlight:
         self._total += 1
         self._of[owner] = own + 1
 
-    def leave(self, owner: str) -> None:
-        """Count a request out."""
-        self._total -= 1
-        self._of[owner] -= 1
+    def leave(self, owner: str, places: int = 1) -> None:
+        """Count a request out, and the places that it took."""
+        self._total -= places
+        self._of[owner] -= places
         if not self._of[owner]:
             del self._of[owner]
 

@@ -14,8 +14,7 @@ from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.store.turns import SqliteTurnStore, TurnStore
 from pollux.translate.chat_answer import ChatTelling
-from pollux.translate.memory import Trail, Turn, call_key, decode_turn
-from pollux.translate.reader import ReplyReader
+from pollux.translate.memory import Trail, Turn, TurnRecorder, call_key, decode_turn
 
 log = logging.getLogger("pollux.server")
 
@@ -64,20 +63,21 @@ class Keeper:
         self._trail = trail
         self._kept: dict[str, bytes] = {}
 
-    async def keep_calls(self, reader: ReplyReader, telling: ChatTelling) -> None:
+    async def keep_calls(self, recorders: list[TurnRecorder], telling: ChatTelling) -> None:
         """Keep the turns so far under their calls' key; to be awaited before the calls' ids are sent."""
         if self._trail is None:
             return
         kept = {
             call_key(self._token, candidate): turn
-            for candidate, turn in reader.recorder.turns(self._family).items()
+            for recorder in recorders
+            for candidate, turn in recorder.turns(self._family).items()
             if candidate in telling.tellings and telling.tellings[candidate].calls
         }
         if kept:
             await self._memory.keep(self._owner, kept)
             self._kept = kept
 
-    async def keep_answer(self, reader: ReplyReader, telling: ChatTelling) -> None:
+    async def keep_answer(self, recorders: list[TurnRecorder], telling: ChatTelling) -> None:
         """Keep the whole turns, under the trail's key and, where there are calls, under theirs too.
 
         With calls it is to be awaited before the answer ends: the next request may reach another worker at once, and where a
@@ -86,13 +86,14 @@ class Keeper:
         if self._trail is None:
             return
         kept: dict[str, bytes] = {}
-        for candidate, turn in reader.recorder.turns(self._family).items():
-            told = telling.tellings.get(candidate)
-            if told is not None:
-                kept[self._trail.answer_key(told.text, told.calls)] = turn
-                key = call_key(self._token, candidate)
-                if told.calls and self._kept.get(key) != turn:
-                    kept[key] = turn
+        for recorder in recorders:
+            for candidate, turn in recorder.turns(self._family).items():
+                told = telling.tellings.get(candidate)
+                if told is not None:
+                    kept[self._trail.answer_key(told.text, told.calls)] = turn
+                    key = call_key(self._token, candidate)
+                    if told.calls and self._kept.get(key) != turn:
+                        kept[key] = turn
         if not kept:
             return
         if any(told.calls for told in telling.tellings.values()):

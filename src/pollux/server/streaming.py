@@ -8,19 +8,16 @@ The silence is watched by one timer, which is set again only when it goes off: a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from pollux.errors import ApiError, UpstreamFailed
 from pollux.server import failures, report
-from pollux.server.asking import Asking
+from pollux.server.answering import Answering
 from pollux.server.exchange import EVENT_STREAM, Exchange
 from pollux.server.memory import Keeper
 from pollux.translate.chat_answer import ChatTelling
 from pollux.translate.events import Event
-from pollux.translate.reader import ReplyReader
-from pollux.upstream.client import ContentStream
 from pollux.wire import sse
 from pollux.wire.openai.chat import ChatCompletionChunk
 
@@ -76,32 +73,22 @@ class Commitment:
         await self.send(KEEP_ALIVE)
 
 
-async def relay(
-    exchange: Exchange,
-    asking: Asking,
-    open_stream: Callable[[], Awaitable[ContentStream]],
-    telling: ChatTelling,
-    keeper: Keeper,
-    commitment: Commitment,
-) -> None:
+async def relay(exchange: Exchange, answering: Answering, telling: ChatTelling, keeper: Keeper, commitment: Commitment) -> None:
     """Stream an answer. Raises ApiError as long as the status is not sent; after that, errors go into the stream."""
     try:
-        while True:
-            reader = asking.reader()
-            try:
-                stream = await open_stream()
-            except ApiError as error:
-                if asking.mends_error(error):
-                    continue
-                raise
-            await commitment.commit()
-            held = await _tell(stream, reader, telling, keeper, commitment)
-            if not asking.mends_end(reader):
-                break
-            telling.spend(reader.close())
-        messages = _fed(telling, [*held, *reader.close()]) + telling.close()
+        await answering.open()
+        await commitment.commit()
+        calls = 0
+        async for events in answering.events():
+            messages = _fed(telling, events)
+            if telling.calls != calls:
+                calls = telling.calls
+                await keeper.keep_calls(answering.recorders, telling)
+            if messages:
+                await commitment.send(_encoded(messages))
+        await keeper.keep_answer(answering.recorders, telling)
+        messages = telling.close()
         report.attach(exchange, messages[-1])
-        await keeper.keep_answer(reader, telling)
         await exchange.send(_encoded(messages) + sse.DONE, more=False)
     except ApiError as error:
         if not commitment.committed:
@@ -113,38 +100,6 @@ async def relay(
         raise
     finally:
         commitment.close()
-
-
-async def _tell(
-    stream: ContentStream, reader: ReplyReader, telling: ChatTelling, keeper: Keeper, commitment: Commitment
-) -> list[Event]:
-    """Tell one native stream as it comes. What comes before the first content is held back, since a repair may follow.
-
-    Gives what is still held at the end. Raises ApiError when the stream fails or ends before the answer is complete.
-    """
-    held: list[Event] = []
-    calls = 0
-    async with stream:
-        try:
-            async for replies in stream.replies():
-                events = [event for reply in replies for event in reader.feed(reply)]
-                if not reader.said:
-                    held += events
-                    continue
-                if held:
-                    events, held = held + events, []
-                messages = _fed(telling, events)
-                if reader.calls != calls:
-                    calls = reader.calls
-                    await keeper.keep_calls(reader, telling)
-                if messages:
-                    await commitment.send(_encoded(messages))
-        except ApiError:
-            if not reader.complete:
-                raise
-    if not reader.complete:
-        raise UpstreamFailed("The Gemini API ended the stream before the answer was complete.", code="upstream_incomplete")
-    return held
 
 
 def _fed(telling: ChatTelling, events: list[Event]) -> list[ChatCompletionChunk]:

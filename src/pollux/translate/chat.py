@@ -38,6 +38,11 @@ class Plan(Struct, frozen=True):
     answers: int = 1
     candidate_count: int = 1
 
+    @property
+    def calls(self) -> int:
+        """How many native calls answer it."""
+        return self.answers // self.candidate_count
+
 
 def trail(request: wire.ChatCompletionRequest, profile: Profile) -> Trail | None:
     """Give the keys under which earlier turns of this conversation may be remembered; None for families without signatures."""

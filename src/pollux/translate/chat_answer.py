@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from pollux.translate.chat import ANSWERS_MAX
 from pollux.translate.citations import annotations
 from pollux.translate.events import (
     Blocked,
@@ -54,9 +55,6 @@ Loses: the difference between the filters; it survives in `extra_content.google.
 
 SERVICE_TIER = {"standard": "default"}
 """Gemini's tiers where OpenAI says another word. Source: OpenAI compatibility guide of 21 September 2026."""
-
-CANDIDATES_MAX = 8
-"""Most answers to one request. Source: CONTRACT, section 3."""
 
 UsageMode = Literal["none", "last", "each"]
 """Usage in a stream: not asked for; null and then once at the end; on every chunk, zero until the end."""
@@ -212,6 +210,11 @@ class Telling:
     def text(self) -> str:
         """The answer's text."""
         return "".join(self._texts)
+
+    @property
+    def call_count(self) -> int:
+        """How many calls were begun."""
+        return len(self._calls)
 
     @property
     def calls(self) -> list[tuple[str, str]]:
@@ -388,8 +391,6 @@ class ChatTelling:
             case Usage():
                 self._spend(event)
                 return []
-            case Blocked():
-                candidate = 0
             case _:
                 candidate = event.candidate  # type: ignore[attr-defined] # all other events have it
         chunks = []
@@ -401,12 +402,6 @@ class ChatTelling:
         if delta is not None:
             chunks.append(self._with(candidate, delta))
         return chunks
-
-    def spend(self, events: list[Event]) -> None:
-        """Count the tokens of a native call whose answer is not told."""
-        for event in events:
-            if isinstance(event, Usage):
-                self._spend(event)
 
     def close(self) -> list[wire.ChatCompletionChunk]:
         """Give the last chunk of every choice, and the usage where it was asked for."""
@@ -438,13 +433,18 @@ class ChatTelling:
         )
 
     @property
+    def calls(self) -> int:
+        """How many calls were begun so far."""
+        return sum([telling.call_count for telling in self.tellings.values()])
+
+    @property
     def usage(self) -> wire.Usage:
         """The tokens so far, of all native calls."""
         return wire.Usage() if self._spent is None else usage(self._spent)
 
     def _opened(self, candidate: int, content: str | None) -> list[wire.ChatCompletionChunk]:
         """Open a choice, and those before it, since clients read them as a list; an absurd index opens few others."""
-        new = [index for index in (*range(min(candidate, CANDIDATES_MAX)), candidate) if index not in self.tellings]
+        new = [index for index in (*range(min(candidate, ANSWERS_MAX)), candidate) if index not in self.tellings]
         for index in new:
             self.tellings[index] = Telling(index, self._stamp.token, self._toolbox, self._thoughts)
         return [

@@ -79,8 +79,9 @@ class Finish(Event, frozen=True, gc=False):
 
 
 class Blocked(Event, frozen=True, gc=False):
-    """The prompt was blocked: there is no candidate at all."""
+    """The prompt was blocked: there is no candidate at all; the choice is told in its place."""
 
+    candidate: int
     reason: str
     feedback: dict[str, Any]
 

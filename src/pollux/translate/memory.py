@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pollux.wire.gemini.generate import Content, GenerateContentResponse, Part
+from pollux.wire.gemini.generate import Content, Part
 from pollux.wire.openai.chat import Message
 
 CALL_ID = re.compile(r"call_([0-9a-f]{24}[0-9a-z])[0-9a-z]{2}")
@@ -190,14 +190,11 @@ class TurnRecorder:
         self._parts: dict[int, list[Part]] = {}
         self._single_call = single_call
 
-    def feed(self, reply: GenerateContentResponse) -> None:
-        """Take in one reply."""
-        for candidate in reply.candidates or ():
-            content = candidate.content
-            if content is not None and content.parts:
-                parts = self._parts.setdefault(candidate.index or 0, [])
-                for part in content.parts:
-                    self._add(part, parts)
+    def feed(self, candidate: int, new: list[Part]) -> None:
+        """Take in what one reply says of a candidate."""
+        parts = self._parts.setdefault(candidate, [])
+        for part in new:
+            self._add(part, parts)
 
     def complete_call(self, candidate: int, args: dict[str, Any]) -> None:
         """Put in the arguments of the first call that lacks them, which came in pieces: one reply may hold later calls too."""

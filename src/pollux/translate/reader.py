@@ -70,24 +70,30 @@ _NO_EXTRAS = (None,) * len(EXTRAS)
 
 
 class ReplyReader:
-    """Reads the replies to one request. `single_call`: of the calls of a turn only the first counts."""
+    """Reads the replies to one request.
+
+    `single_call`: of the calls of a turn only the first counts. `choice`: this is one of several requests that answer together;
+    its candidate is the choice of this index, and there is one only.
+    """
 
     __slots__ = (
+        "_choice",
         "_citations",
+        "_first",
         "_model_status",
         "_started",
         "_usages",
         "_writers",
         "blocked",
-        "calls",
         "finished",
         "recorder",
         "said",
     )
 
-    def __init__(self, *, single_call: bool = False) -> None:
+    def __init__(self, *, single_call: bool = False, choice: int | None = None) -> None:
         self.recorder = TurnRecorder(single_call=single_call)
-        self.calls = 0  # calls that have begun
+        self._choice = choice
+        self._first = choice or 0
         self.said = False  # whether anything of an answer came: a text, a thought, a call, a part of another kind
         self._writers: dict[int, ArgumentsWriter] = {}  # of calls whose arguments are coming
         self._started = False
@@ -102,25 +108,27 @@ class ReplyReader:
         events: list[Event] = []
         if not self._started:
             self._started = True
-            events.append(Started(reply.response_id, reply.model_version))
+            self._start(reply, events)
         if reply.usage_metadata is not None:
             self._usages.append(reply.usage_metadata)
             if len(self._usages) > USAGES_KEPT_MAX:
                 self._usages = [_latest(self._usages)]
-        if reply.candidates:
-            self.recorder.feed(reply)
-            for candidate in reply.candidates:
-                self._candidate(candidate, events)
+        for candidate in reply.candidates or ():
+            index = candidate.index or 0
+            if self._choice is None:
+                self._candidate(candidate, index, events)
+            elif index == 0:
+                self._candidate(candidate, self._choice, events)
         if reply.model_status is not None and reply.model_status != self._model_status:
             self._model_status = reply.model_status
-            events.append(Extra(0, "model_status", reply.model_status))
+            events.append(Extra(self._first, "model_status", reply.model_status))
         feedback = reply.prompt_feedback
         if feedback is not None:
             if feedback.block_reason and not self.finished:
                 self.blocked = True
-                events.append(Blocked(feedback.block_reason, msgspec.to_builtins(feedback)))
+                events.append(Blocked(self._first, feedback.block_reason, msgspec.to_builtins(feedback)))
             elif feedback.safety_ratings:
-                events.append(Extra(0, "prompt_feedback", msgspec.to_builtins(feedback)))
+                events.append(Extra(self._first, "prompt_feedback", msgspec.to_builtins(feedback)))
         return events
 
     def close(self) -> list[Event]:
@@ -136,13 +144,22 @@ class ReplyReader:
     @property
     def odd_end(self) -> str | None:
         """Why the answer is none, when it ended without saying anything in a way that a second try may mend."""
-        reason = self.finished.get(0)
+        reason = self.finished.get(self._first)
         return reason if not self.said and reason in ODD_ENDS else None
 
-    def _candidate(self, candidate: Candidate, events: list[Event]) -> None:
-        index = candidate.index or 0
+    def _start(self, reply: GenerateContentResponse, events: list[Event]) -> None:
+        """Say whose answer it is. Of several requests that answer together each native id is its own choice's."""
+        if self._choice is None:
+            events.append(Started(reply.response_id, reply.model_version))
+        else:
+            events.append(Started(None, reply.model_version))
+            if reply.response_id:
+                events.append(Extra(self._choice, "response_id", reply.response_id))
+
+    def _candidate(self, candidate: Candidate, index: int, events: list[Event]) -> None:
         content = candidate.content
         if content is not None and content.parts:
+            self.recorder.feed(index, content.parts)
             for part in content.parts:
                 self._part(part, index, events)
         values = _extras_of(candidate)
@@ -182,7 +199,6 @@ class ReplyReader:
         self.said = True
         writer = self._writers.get(candidate)
         if call.name is not None:
-            self.calls += 1
             self._end_call(candidate, events)
             if call.will_continue or call.partial_args:
                 writer = self._writers[candidate] = ArgumentsWriter()
