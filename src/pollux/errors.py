@@ -61,6 +61,12 @@ class Unsupported(InvalidRequest):
     default_code = "unsupported_parameter"
 
 
+class UnusableMedia(InvalidRequest):
+    """A picture, sound or video is damaged, of a kind that is not taken, or beyond a limit."""
+
+    default_code = "invalid_media"
+
+
 class Unauthenticated(ApiError):
     """No key, or a key that is not known."""
 

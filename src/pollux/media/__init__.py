@@ -1,1 +1,1 @@
-"""Media: what bytes are, and later their codecs. A layer above `translate`, beside `upstream` and `store`."""
+"""Media: what bytes are, and their codecs. A layer above `translate`, beside `upstream` and `store`."""
