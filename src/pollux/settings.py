@@ -152,6 +152,13 @@ class Settings:
     )
     in_flight_max: int = setting(1000, "Requests in flight in one worker; more get a 503 with Retry-After, fairly per caller.")
 
+    media_processes: int = setting(
+        1,
+        "Processes in one worker that convert pictures, sound and video; each takes up to one core, and some 60 MB when used.",
+    )
+    media_waiting_max: int = setting(32, "Conversions that wait for a process; more get a 503.")
+    media_seconds: float = setting(60.0, "Time of one conversion; then its process is killed, and the request gets a 400.")
+
     upstream_client: Literal["plain", "aiohttp"] = setting(
         "plain", "The HTTP client: Pollux's own, or the one over aiohttp, which costs more for every request and event."
     )

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from pollux.errors import UnusableMedia
-from pollux.media.containers import demuxer, opened
-from pollux.media.limits import OUTPUT_BYTES_MAX, PCM_BYTES_MAX, SECONDS_MAX, too_large
+from pollux.media.containers import check_length, demuxer, opened
+from pollux.media.limits import PCM_BYTES_MAX, SECONDS_MAX, too_large
 
 if TYPE_CHECKING:
     import av
@@ -60,7 +60,11 @@ _ENCODINGS: dict[str, _Encoding] = {
     "flac": _Encoding("flac", "flac", None, (), {}),
     "opus": _Encoding("ogg", "libopus", 32_000, (8_000, 12_000, 16_000, 24_000, 48_000), {"page_duration": "100000"}),
     "aac": _Encoding(
-        "adts", "aac", 64_000, (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000), {}
+        "adts",
+        "aac",
+        64_000,
+        (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000),
+        {},
     ),
 }
 """How each format is made: FFmpeg's container and codec, bits per second of one channel (speech is plain at that), the rates
@@ -111,7 +115,7 @@ def encode(pcm: bytes, form: PcmForm, to: SoundFormat) -> bytes:
             growing = _Growing(form, _ENCODINGS[to], io.BytesIO())
             growing.feed(pcm)
             growing.close()
-            return growing.file.getvalue()
+            return bytes(growing.file.getvalue())
 
 
 class SoundEncoder:
@@ -135,7 +139,7 @@ class SoundEncoder:
         samples, self._rest = (self._rest + pcm)[:whole], (self._rest + pcm)[whole:]
         if self._growing is not None:
             self._growing.feed(samples)
-            return self._growing.file.take()
+            return bytes(self._growing.file.take())
         head = b"" if self._to == "pcm16" or self._begun else _wav_header(None, self._form)
         self._begun = True
         return head + (samples if self._resampling is None else self._resampling.feed(samples))
@@ -144,7 +148,7 @@ class SoundEncoder:
         """Give the last bytes."""
         if self._growing is not None:
             self._growing.close()
-            return self._growing.file.take()
+            return bytes(self._growing.file.take())
         return b"" if self._resampling is None else self._resampling.close()
 
 
@@ -172,14 +176,11 @@ def duration(data: bytes) -> float:
 
     with opened(data, "sound") as container:
         stream = _sound_of(container)
-        end = ticks = 0
-        for packet in container.demux(stream):
-            ticks += packet.duration or 0
-            if packet.pts is not None:
-                end = max(end, packet.pts + (packet.duration or 0))
+        ticks = sum(packet.duration or 0 for packet in container.demux(stream))
         length = ticks * (stream.time_base or 0) or (container.duration or 0) / av.time_base
         if not length:
             raise UnusableMedia("There is no sound in it.")
+        check_length(float(length), "sound")
         return float(length)
 
 
@@ -187,14 +188,14 @@ def at_speed(pcm: bytes, form: PcmForm, speed: float) -> bytes:
     """Give the same words in the same voice, faster or slower: 0.25 to 4 times."""
     import av
 
-    if not 0.25 <= speed <= 4:  # noqa: PLR2004 - OpenAI's bounds
+    if not 0.25 <= speed <= 4:
         raise UnusableMedia("speed must be between 0.25 and 4.")
     if speed == 1 or not pcm:
         return pcm
     graph = av.filter.Graph()
     last: Any = graph.add_abuffer(format="s16", sample_rate=form.rate, layout=_layout(form), time_base=_tick(form))
     first = last
-    for factor in (0.5, speed * 2) if speed < 0.5 else (speed,):  # noqa: PLR2004 - one filter goes down to a half
+    for factor in (0.5, speed * 2) if speed < 0.5 else (speed,):  # one filter goes down to a half
         following = graph.add("atempo", str(factor))
         last.link_to(following)
         last = following
@@ -288,7 +289,7 @@ class _Growing:
         self._stream.layout = _layout(form)
         if encoding.bit_rate is not None:
             self._stream.bit_rate = encoding.bit_rate * form.channels
-        formats = self._stream.codec_context.codec.audio_formats or ()
+        formats: list[Any] = list(self._stream.codec_context.codec.audio_formats or ())
         self._resampler = av.AudioResampler(
             format="s16" if any(one.name == "s16" for one in formats) else formats[0], layout=_layout(form), rate=rate
         )

@@ -78,20 +78,26 @@ def opened(data: bytes, what: str) -> "Iterator[av.container.InputContainer]":
     try:
         with av.open(
             _Reader(data),
+            "r",
             format=name,
             options={"protocol_whitelist": "none", "codec_whitelist": CODECS, "max_streams": str(STREAMS_MAX)},
             io_open=_open_nothing,
         ) as container:
             if len(container.streams) > STREAMS_MAX:
                 raise too_large(f"The {what} has more than {STREAMS_MAX} streams.")
-            if container.duration is not None and container.duration / av.time_base > SECONDS_MAX:
-                raise too_large(f"The {what} says that it is longer than {SECONDS_MAX / 3600:g} hours.")
+            check_length((container.duration or 0) / av.time_base, what)
             yield container
     except (av.FFmpegError, ValueError, OverflowError, IndexError, EOFError, OSError):
         raise UnusableMedia(f"The {what} is damaged, or not of the format that it begins as.") from None
 
 
-def _open_nothing(url: str, flags: int, options: dict[str, Any]) -> NoReturn:
+def check_length(seconds: float, what: str) -> None:
+    """Refuse what says that it is longer than anything the models take."""
+    if seconds > SECONDS_MAX:
+        raise too_large(f"The {what} says that it is longer than {SECONDS_MAX / 3600:g} hours.")
+
+
+def _open_nothing(_url: str, _flags: int, _options: dict[str, Any]) -> NoReturn:
     """Refuse a file or an address that a demuxer wants to open."""
     raise PermissionError("Only the bytes that were given are read.")
 

@@ -133,7 +133,9 @@ def _opened(data: bytes) -> "Iterator[tuple[PIL.Image.Image, str]]":
     mime_type = media_type(data[:HEAD_BYTES]) or ""
     plugin = PLUGINS.get(mime_type)
     if plugin is None:
-        raise UnusableMedia(f"Pictures can be worked on as {', '.join(PLUGINS.values())}; this is {mime_type or 'none of them'}.")
+        raise UnusableMedia(
+            f"Pictures can be worked on as {', '.join(PLUGINS.values())}; this is {mime_type or 'none of them'}."
+        )
     try:
         with PIL.Image.open(io.BytesIO(data), formats=(plugin,)) as image:
             _check_size(*image.size)
@@ -200,9 +202,7 @@ def _sized(
             return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _encoded(
-    image: "PIL.Image.Image", to: ImageFormat, quality: int | None, background: tuple[int, int, int]
-) -> bytes:
+def _encoded(image: "PIL.Image.Image", to: ImageFormat, quality: int | None, background: tuple[int, int, int]) -> bytes:
     import PIL.Image
 
     if to == "jpeg" and image.mode == "RGBA":

@@ -18,9 +18,6 @@ PCM_BYTES_MAX = 268_435_456
 STREAMS_MAX = 16
 """Most streams in a container: sound, video, subtitles."""
 
-OUTPUT_BYTES_MAX = 268_435_456
-"""Largest encoded result."""
-
 
 def too_large(message: str) -> UnusableMedia:
     """Make the error for what is beyond a limit."""

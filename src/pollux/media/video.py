@@ -2,12 +2,12 @@
 
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from pollux.errors import UnusableMedia
-from pollux.media.containers import opened
+from pollux.media.containers import check_length, opened
 from pollux.media.images import ImageFormat
 from pollux.media.limits import PIXELS_MAX, SIDE_MAX, too_large
 
@@ -51,6 +51,7 @@ def header(data: bytes) -> VideoHeader:
         seconds = float((end - (first or 0)) * (stream.time_base or 0))
         if not count or seconds <= 0:
             raise UnusableMedia("There is no video in it.")
+        check_length(seconds, "video")
         return VideoHeader(
             width=stream.codec_context.width,
             height=stream.codec_context.height,
@@ -67,7 +68,7 @@ def thumbnail(data: bytes, side_max: int = 512, to: ImageFormat = "webp") -> byt
         frame = next(_pictures(container, _video_of(container)), None)
         if frame is None:
             raise UnusableMedia("There is no picture in the video.")
-        picture: Any = frame.to_image()
+        picture = _picture(frame)
         picture.thumbnail((side_max, side_max))
         return _encoded(picture, to)
 
@@ -90,7 +91,7 @@ def spritesheet(data: bytes, columns: int = 5, rows: int = 4, width: int = 160, 
         for frame in _pictures(container, stream, frames_max=FRAMES_SEARCHED_MAX * wanted):
             if total > 0 and (frame.time or 0.0) + 1e-6 < placed * total / wanted:
                 continue
-            picture: Any = frame.reformat(width=width, height=height).to_image()
+            picture = _picture(frame.reformat(width=width, height=height))
             sheet.paste(picture, (placed % columns * width, placed // columns * height))
             placed += 1
             if placed == wanted:
@@ -126,6 +127,11 @@ def _pictures(
             return
         _check_size(frame.width, frame.height)
         yield frame
+
+
+def _picture(frame: "av.VideoFrame") -> "PIL.Image.Image":
+    picture: PIL.Image.Image = frame.to_image()  # type: ignore[no-untyped-call] # PyAV does not say
+    return picture
 
 
 def _encoded(picture: "PIL.Image.Image", to: ImageFormat) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from pollux.errors import ApiError, UnusableMedia
+from pollux.errors import ApiError
 
 FRAME = struct.Struct("<Q")
 """What stands before each job and each answer: its length."""
@@ -72,8 +72,7 @@ def _done(job: bytes) -> Answer:
     except ApiError as error:
         return Answer(error=Failure(error.message, error.code))
     except MemoryError:
-        error = UnusableMedia("Working on this needs too much memory.", code="media_too_large")
-        return Answer(error=Failure(error.message, error.code))
+        return Answer(error=Failure("Working on this needs too much memory.", "media_too_large"))
 
 
 def _confine() -> None:

@@ -160,5 +160,3 @@ class _Process:
             self._child.kill()
         self._to.close()
         await self._child.wait()
-
-

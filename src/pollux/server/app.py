@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pollux
 from pollux.errors import ApiError, MethodNotAllowed, NotFound
+from pollux.media.workshop import Workshop
 from pollux.server import chat, cors, embeddings, failures, files, health, models, native, native_paths, uploads
 from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
@@ -87,6 +88,9 @@ class App:
         self.sealer = Sealer(settings.secret)
         self.addresses = Addresses(self.passthrough, self.sealer)
         self.gemini_files = GeminiFiles(self, NativeFiles(http, **origin))
+        self.workshop = Workshop(
+            processes=settings.media_processes, waiting_max=settings.media_waiting_max, seconds_max=settings.media_seconds
+        )
         self.key_check = KeyCheck(settings, self.client)
         self.memory = open_memory(settings, self.storing)
         self.aliases = Aliases(settings.aliases, self.client)
@@ -152,6 +156,7 @@ class App:
     async def close(self) -> None:
         """Close what is open; called once, when the server stops."""
         await self.client.close()
+        await self.workshop.close()
         self.memory.close()
         await self.storing.close()
         if self.owned is not None:
