@@ -77,7 +77,8 @@ def video(
         total = round(seconds * rate)
         for i in range(total):
             image = PIL.Image.new("RGB", size, (255 - 255 * i // total, 0, 255 * i // total))
-            made.mux(pictures.encode(av.VideoFrame.from_image(image)))
+            video_frame: Any = av.VideoFrame
+            made.mux(pictures.encode(video_frame.from_image(image)))
         made.mux(pictures.encode(None))
         if tones is not None:
             frame = av.AudioFrame(format="s16", layout="mono", samples=round(seconds * 24_000))
