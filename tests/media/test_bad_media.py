@@ -157,6 +157,7 @@ SEEDS = (
 )
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of some damage before it refuses, or reads past it
 @pytest.mark.parametrize("seed", range(len(SEEDS)))
 @given(changes=st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), max_size=12), cut=st.floats(0, 1))
 @settings(max_examples=15, deadline=None)

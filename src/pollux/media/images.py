@@ -5,6 +5,7 @@ Turned pictures are set upright, and everything that is not pixels (places, came
 """
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -148,7 +149,18 @@ def _opened(data: bytes) -> "Iterator[tuple[PIL.Image.Image, str]]":
         raise UnusableMedia("The picture is damaged.") from None
 
 
-_FAULTS = (OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError, AttributeError, OverflowError, EOFError)
+_FAULTS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+)
 """What the library raises for damaged pictures: its plugins read headers without much care."""
 
 
