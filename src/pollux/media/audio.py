@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from pollux.errors import UnusableMedia
-from pollux.media.containers import check_length, demuxer, opened
+from pollux.media.containers import check_codec, check_length, demuxer, opened
 from pollux.media.limits import PCM_BYTES_MAX, SECONDS_MAX, too_large
 
 if TYPE_CHECKING:
@@ -387,7 +387,9 @@ def _decoded(data: bytes, form: PcmForm) -> Iterator[bytes]:
 def _sound_of(container: "av.container.InputContainer") -> "av.audio.stream.AudioStream":
     if not container.streams.audio:
         raise UnusableMedia("There is no sound in it.")
-    return container.streams.audio[0]
+    stream = container.streams.audio[0]
+    check_codec(stream)
+    return stream
 
 
 def _layout(form: PcmForm) -> str:

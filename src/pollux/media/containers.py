@@ -17,6 +17,7 @@ from pollux.media.sniff import HEAD_BYTES, media_type
 
 if TYPE_CHECKING:
     import av.container
+    import av.stream
 
 READS_MAX = 20
 """How often a container's bytes may be read over: an honest one is read once or twice."""
@@ -95,6 +96,13 @@ def check_length(seconds: float, what: str) -> None:
     """Refuse what says that it is longer than anything the models take."""
     if seconds > SECONDS_MAX:
         raise too_large(f"The {what} says that it is longer than {SECONDS_MAX / 3600:g} hours.")
+
+
+def check_codec(stream: "av.stream.Stream") -> None:
+    """Refuse a stream for which there is no decoder on the list."""
+    codec: Any = stream.codec_context  # PyAV does not say that it may be missing
+    if codec is None:
+        raise UnusableMedia(f"The {stream.type} is of a codec that is not taken.")
 
 
 def _open_nothing(_url: str, _flags: int, _options: dict[str, Any]) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from pollux.errors import UnusableMedia
-from pollux.media.containers import check_length, opened
+from pollux.media.containers import check_codec, check_length, opened
 from pollux.media.images import ImageFormat
 from pollux.media.limits import PIXELS_MAX, SIDE_MAX, too_large
 
@@ -105,6 +105,7 @@ def _video_of(container: "av.container.InputContainer") -> "av.video.stream.Vide
     if not container.streams.video:
         raise UnusableMedia("There is no video in it.")
     stream = container.streams.video[0]
+    check_codec(stream)
     _check_size(stream.codec_context.width, stream.codec_context.height)
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(PIXELS_MAX)}
