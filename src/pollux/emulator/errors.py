@@ -184,6 +184,14 @@ def context_overflow(tokens_max: int) -> NativeError:
     return invalid(f"The input token count exceeds the maximum number of tokens allowed ({tokens_max}).")
 
 
+def not_only_speech() -> NativeError:
+    """Quoted in many public programs: a TTS model that took its prompt for a question."""
+    return invalid(
+        "Model tried to generate text, but it should only be used for TTS. Make sure your instructions are clear to only "
+        "generate audio from a given text transcript."
+    )
+
+
 def too_large(bytes_max: int) -> NativeError:
     """Quoted for the former limit of 20 MB: "Request payload size exceeds the limit: 20971520 bytes."."""
     return invalid(f"Request payload size exceeds the limit: {bytes_max} bytes.")

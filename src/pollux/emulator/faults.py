@@ -169,6 +169,7 @@ REASONS: dict[int, dict[str, Callable[[], NativeError]]] = {
         "function-parts": lambda: invalid(turns.RESPONSE_COUNT),
         "missing-signature": lambda: turns.missing_signature("get_weather", 2),
         "corrupted-signature": turns.corrupted_signature,
+        "speech": errors.not_only_speech,
     },
     401: {
         "token": lambda: errors.bad_token("ACCESS_TOKEN_TYPE_UNSUPPORTED"),

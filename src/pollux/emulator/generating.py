@@ -4,10 +4,13 @@ A script's answer goes before the emulator's own; a fault changes either. Media,
 between `refusals.check` and `natural_text`.
 """
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
-from pollux.emulator import faults, google_tools, refusals
+import msgspec
+
+from pollux.emulator import faults, google_tools, refusals, sound_speech
 from pollux.emulator.answers import natural_text
 from pollux.emulator.calling import callable_functions, planned_calls
 from pollux.emulator.errors import NativeError
@@ -27,15 +30,19 @@ async def generate(found: Route, model: Model, incoming: Incoming, script: Scrip
     """Answer one request, whole or streamed."""
     request = incoming.request
     refusals.check(request, model)
+    sound_speech.check(request, model)
     scripted = script.find(incoming)
-    if scripted is None:
+    if scripted is None and not model.speaks:
         refusals.check_emulated(request, model)
     name, say = scripted or ("", None)
     delivery.entry.script = name
     digest = digest_of(request, model, seed)
     delivery = await _with_scripted_fault(replace(delivery, digest=digest), say, found)
     streamed = found.method == "streamGenerateContent"
-    replies = _replies(say, request, model, digest, delivery.fault, streamed=streamed)
+    if model.speaks and (say is None or not (say.reply or say.replies)):
+        replies = await asyncio.to_thread(_spoken, say, request, model, digest, delivery.fault, streamed=streamed)
+    else:
+        replies = _replies(say, request, model, digest, delivery.fault, streamed=streamed)
     if not streamed:
         await delivery.whole(replies[0])
     else:
@@ -77,9 +84,25 @@ def _replies(
     )
     candidates = range(request.get("generationConfig", {}).get("candidateCount", 1))
     answers = [settle(draft, request, model, digest) for _ in candidates]
-    tier = request.get("serviceTier", "standard")
-    about = Stamp(model, digest, count_prompt(request), tier, modalities(request), cached_usage(request))
+    about = _stamp(request, model, digest)
     return events(answers, about) if streamed else [whole(answers, about)]
+
+
+def _stamp(request: dict[str, Any], model: Model, digest: bytes) -> Stamp:
+    tier = request.get("serviceTier", "standard")
+    return Stamp(model, digest, count_prompt(request), tier, modalities(request), cached_usage(request))
+
+
+def _spoken(
+    say: Say | None, request: dict[str, Any], model: Model, digest: bytes, fault: Fault, *, streamed: bool
+) -> list[dict[str, Any]]:
+    """Answer in sound; a script's text is said in the voice that was asked for."""
+    text = None
+    if say is not None:
+        text = "".join(say.events) if say.events is not None else say.text
+        ending = {"finish": fault.finish or say.finish or "", "blocked": fault.blocked or say.blocked or ""}
+        fault = msgspec.structs.replace(fault, **ending, empty=fault.empty or say.empty)
+    return sound_speech.replies(request, _stamp(request, model, digest), fault, text, streamed=streamed)
 
 
 def _draft(say: Say | None, request: dict[str, Any], model: Model) -> Draft:

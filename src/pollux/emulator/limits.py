@@ -113,3 +113,6 @@ ARGUMENT_ITEMS_MAX = 1_000
 
 QUERY_CHARS_MAX = 200
 """Of the last user text, as the query of a search."""
+
+LISTEN_SECONDS_MAX = 1_200
+"""Of a sound that is listened to: twenty minutes are 20 MB of samples."""

@@ -48,6 +48,16 @@ class Model:
         return self.name.endswith("-latest")
 
     @property
+    def speaks(self) -> bool:
+        """Tell whether it answers in sound: the TTS models."""
+        return "-tts" in self.name
+
+    @property
+    def transcribes(self) -> bool:
+        """Tell whether it writes down sound and does nothing else."""
+        return "-transcribe" in self.name
+
+    @property
     def family(self) -> Family:
         """What is known of its family."""
         return FAMILIES[self.family_name]
