@@ -37,9 +37,11 @@ from pollux.server.memory import Keeper, Memory
 from pollux.store.turns import SqliteTurnStore
 from pollux.translate import chat, chat_answer, embeddings, failures, models
 from pollux.translate.memory import Trail, Turn
+from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile, embedder, profile
 from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
+from pollux.wire.closed import Decoders
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest
 from pollux.wire.gemini.generate import decode_reply, second_look
 from pollux.wire.gemini.models import decode_models
@@ -49,6 +51,8 @@ from pollux.wire.openai.models import ModelList
 from tests.judges import playing
 
 FOLDER = Path(__file__).resolve().parents[1] / "pairs"
+
+_DECODERS = Decoders(ChatCompletionRequest)
 
 DEFAULT_MODEL = "gemini-3.6-flash"
 
@@ -113,9 +117,9 @@ def page(value: Any) -> bytes:
 
 
 async def _request(case: Case) -> Computed:
-    decoder = msgspec.json.Decoder(ChatCompletionRequest)
+    notes: list[Note] = []
     try:
-        request = bodies.read(case.given("openai.json"), decoder, nesting_max=100)
+        request = bodies.read_request(case.given("openai.json"), _DECODERS, notes, nesting_max=100)
         model = models.bare_id(request.model)
         family = profile(model)
         trail = chat.trail(request, family)
@@ -123,7 +127,8 @@ async def _request(case: Case) -> Computed:
     except ApiError as error:
         return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
     sent = {"model": f"models/{model}"} | msgspec.to_builtins(plan.native)
-    return {"gemini.json": page(sent)} | ({"notes.json": page(plan.notes)} if plan.notes else {})
+    notes += plan.notes
+    return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
 
 
 def _remembered(case: Case, trail: Trail | None) -> dict[str, Turn]:

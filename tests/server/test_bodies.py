@@ -468,3 +468,42 @@ def test_a_large_request_arrives_whole(server: Pollux, upstream: FakeUpstream) -
 
     assert answer.status == 200
     assert parsed(upstream) == text
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_unknown_fields_are_dropped_and_told(server: Pollux, upstream: FakeUpstream, streamed: bool) -> None:
+    """They never reach the native API. Their names stand in the body's report, a code in the header."""
+    message = {"role": "user", "content": [{"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}]}
+    answer = ask(
+        server.url,
+        json={"model": MODEL, "messages": [message], "stream": streamed, "top_a": 0.5},
+        headers={"x-pollux-report": "body"},
+    )
+    [request] = upstream.requests
+
+    assert answer.status == 200
+    assert set(answer.headers["x-pollux-losses"].split(", ")) == {"unknown=ignored", "messages=ignored"}
+    assert b"messages[0].content[0].cache_control" in answer.body
+    assert b"top_a" in answer.body
+    assert b"cache_control" not in request.body
+    assert b"top_a" not in request.body
+
+
+def test_unknown_fields_of_a_forgiven_body_are_told_too(server: Pollux) -> None:
+    """A trailing comma stands in nobody's way."""
+    answer = send(server, b'{"top_a": 1, ' + START[1:] + b",}")
+
+    assert answer.status == 200
+    assert answer.headers["x-pollux-losses"] == "unknown=ignored"
+
+
+def test_many_unknown_fields_are_told_in_part(server: Pollux) -> None:
+    """A bound on what is noted, however many there are."""
+    answer = ask(
+        server.url,
+        json={"model": MODEL, "messages": MESSAGES} | {f"x{i}": i for i in range(5000)},
+        headers={"x-pollux-report": "body"},
+    )
+
+    assert answer.status == 200
+    assert len(answer.json["extra_content"]["pollux"]["losses"]) == 100

@@ -6,13 +6,17 @@ a trailing comma, and raw line breaks inside strings (`base64 -i` wraps its line
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
 from pollux.errors import InvalidRequest
+from pollux.translate.notes import Note
+from pollux.wire.closed import Decoders, unknown_fields
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
@@ -21,6 +25,9 @@ _PLAIN = re.compile(rb'(?:[^",]++|"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+"|,(?!
 """What stays as it is, up to the next slip. Each byte is looked at a bounded number of times, whatever the body holds."""
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\[^\r\n][^"\\]*+)*+"')
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+UNKNOWN_FIELDS_MAX = 100
+"""Most unknown fields of a body that are noted; one in each of 10,000 messages says no more."""
 
 SLIPS_MAX = 1000
 """Slips that are forgiven in one body; a script that writes them makes a few. More would cost time without end."""
@@ -56,6 +63,24 @@ def read(body: bytes, decoder: "msgspec.json.Decoder[T]", *, nesting_max: int) -
     if body.count(b"[") + body.count(b"{") > nesting_max:
         _refuse_depth(decoded, nesting_max)
     return decoded
+
+
+class UnknownField(InvalidRequest):
+    """A closed shape does not name a field of the body."""
+
+
+def read_request(body: bytes, decoders: Decoders[S], notes: list[Note], *, nesting_max: int) -> S:
+    """Decode a request's body. A field that its shape does not name is dropped, and noted. Raises InvalidRequest."""
+    try:
+        return read(body, decoders.closed, nesting_max=nesting_max)
+    except UnknownField:
+        request = read(body, decoders.open, nesting_max=nesting_max)
+    try:
+        unknown = [*islice(unknown_fields(body, decoders.shape), UNKNOWN_FIELDS_MAX)]
+    except msgspec.DecodeError:  # a slip that was forgiven
+        unknown = [*islice(unknown_fields(_forgiven(body) or body, decoders.shape), UNKNOWN_FIELDS_MAX)]
+    notes += [Note(path, "ignored", "there is no such field") for path in unknown]
+    return request
 
 
 def depth_within(value: Any, levels: int) -> bool:
@@ -150,7 +175,8 @@ def _mismatch(error: msgspec.ValidationError) -> NoReturn:
         what = f"must be {expected}, not {TYPE_NAMES.get(mismatch['got'], mismatch['got'])}"
     else:
         what = what[:1].lower() + what[1:]
-    raise InvalidRequest(f"{path or 'The body'} {what}.", param=path or None, code="invalid_type") from None
+    kind = UnknownField if what.startswith("object contains unknown field") else InvalidRequest
+    raise kind(f"{path or 'The body'} {what}.", param=path or None, code="invalid_type") from None
 
 
 def _too_deep(nesting_max: int) -> NoReturn:

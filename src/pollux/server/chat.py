@@ -15,12 +15,13 @@ from pollux.server.memory import Keeper
 from pollux.server.streaming import Commitment, relay
 from pollux.translate import chat, chat_answer
 from pollux.translate.profiles import profile
+from pollux.wire.closed import Decoders
 from pollux.wire.openai.chat import ChatCompletionRequest
 
 if TYPE_CHECKING:
     from pollux.server.app import App
 
-_decoder = msgspec.json.Decoder(ChatCompletionRequest)
+_decoders = Decoders(ChatCompletionRequest)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -28,7 +29,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     """Answer a chat completion, whole or streamed."""
     caller = app.authenticated(exchange)
     body = await app.body(exchange)
-    request = bodies.read(body, _decoder, nesting_max=app.settings.nesting_max)
+    request = bodies.read_request(body, _decoders, exchange.notes, nesting_max=app.settings.nesting_max)
     exchange.model = request.model
     headers = app.upstream_headers(exchange)
     exchange.watch()

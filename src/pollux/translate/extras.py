@@ -11,6 +11,7 @@ import msgspec
 
 from pollux.errors import InvalidRequest, Unsupported
 from pollux.translate.notes import Note
+from pollux.wire.closed import joined
 from pollux.wire.gemini.generate import ThinkingConfig
 from pollux.wire.openai.chat import ChatCompletionRequest
 
@@ -73,7 +74,7 @@ def fields(extra_body: Any, google: Any) -> dict[str, tuple[Any, str]]:
     for place, path in ((body, "extra_body"), (_object(google, "google"), "google"), (inner, "extra_body.google")):
         for key, value in place.items():
             if value is not None and not (place is body and key == "google"):
-                found[snake(key)] = (value, f"{path}.{key}")
+                found[snake(key)] = (value, joined(path, key))
     return found
 
 

@@ -16,6 +16,7 @@ from pollux.errors import InvalidRequest, Unsupported
 from pollux.translate import extras
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
+from pollux.wire.closed import joined
 from pollux.wire.gemini.generate import FunctionCallingConfig, FunctionDeclaration, ToolConfig
 from pollux.wire.openai.chat import ChatCompletionRequest
 
@@ -118,6 +119,11 @@ def _without_tools(request: ChatCompletionRequest) -> Toolbox:
     return NO_TOOLS
 
 
+_TOOL_KEYS = frozenset({"type", "function"})
+_FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
+_CUSTOM_KEYS = frozenset({"name", "description", "format"})
+
+
 class _Box:
     """Gathers the tools of one request."""
 
@@ -135,6 +141,7 @@ class _Box:
         tool = _object(entry, path)
         match tool.get("type"):
             case "function":
+                self._note_unknown(tool, _TOOL_KEYS, path)
                 self.function(_object(tool.get("function"), f"{path}.function"), f"{path}.function")
             case "custom":
                 self._custom(_object(tool.get("custom"), f"{path}.custom"), f"{path}.custom")
@@ -142,7 +149,7 @@ class _Box:
                 self._server_side(GOOGLE_TOOLS[kind], tool.get(kind) or {}, path)
                 for key in tool:
                     if key not in {"type", kind}:
-                        self._notes.append(Note(f"{path}.{key}", "ignored", f"settings of {kind} stand under {path}.{kind}"))
+                        self._notes.append(Note(joined(path, key), "ignored", f"settings of {kind} stand under {path}.{kind}"))
             case None if len(tool) == 1:
                 self.google(tool, path)
             case kind:
@@ -163,9 +170,20 @@ class _Box:
         if description is not None and not isinstance(description, str):
             raise InvalidRequest(f"{path}.description must be a text.", param=f"{path}.description", code="invalid_type")
         self.strict = self.strict or function.get("strict") is True
+        self._note_unknown(function, _FUNCTION_KEYS, path)
         self._declare(name, description, parameters or NO_ARGUMENTS, path)
 
+    def _note_unknown(self, given: dict[str, Any], known: frozenset[str], path: str) -> None:
+        """Note the keys that are dropped; clients put their own ones in."""
+        if not given.keys() <= known:
+            self._notes.extend(
+                Note(joined(path, key), "ignored", "there is no such field")
+                for key, value in given.items()
+                if key not in known and value is not None
+            )
+
     def _custom(self, custom: dict[str, Any], path: str) -> None:
+        self._note_unknown(custom, _CUSTOM_KEYS, path)
         description = str(custom.get("description") or "")
         form = custom.get("format")
         grammar = form.get("grammar") if isinstance(form, dict) else None
@@ -207,7 +225,7 @@ class _Box:
         """Add OpenAI's web search."""
         for key, value in _object(options, "web_search_options").items():
             if value is not None:
-                self._notes.append(Note(f"web_search_options.{key}", "ignored", "Google Search has no such option"))
+                self._notes.append(Note(joined("web_search_options", key), "ignored", "Google Search has no such option"))
         self._google.setdefault("googleSearch", {})
 
     def native(self) -> list[dict[str, Any]]:

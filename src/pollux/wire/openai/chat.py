@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 Json = dict[str, Any]
 
 NULL = msgspec.Raw(b"null")
-"""An ignored parameter that is not given. What nobody reads is not decoded: a caller may send 100 MB of it."""
+"""A field that is not given, and that nobody reads. What nobody reads is not decoded: a caller may send 100 MB of it."""
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
@@ -35,6 +35,7 @@ class CalledFunction(Struct, gc=False):
 
     name: str = ""
     arguments: str = ""
+    parsed_arguments: msgspec.Raw = NULL
 
 
 class CalledCustom(Struct, gc=False):
@@ -52,10 +53,11 @@ class ToolCall(Struct, gc=False):
     function: CalledFunction | None = None
     custom: CalledCustom | None = None
     extra_content: Any = None
+    index: msgspec.Raw = NULL
 
 
 class Message(Struct, gc=False):
-    """A message of the conversation."""
+    """A message of the conversation. `annotations` and `parsed` come back from clients that send an answer as they got it."""
 
     role: str
     content: str | list[ContentPart] | None = None
@@ -67,6 +69,8 @@ class Message(Struct, gc=False):
     audio: Json | None = None
     extra_content: Any = None
     reasoning_content: str | None = None
+    annotations: msgspec.Raw = NULL
+    parsed: msgspec.Raw = NULL
 
 
 class StreamOptions(Struct, gc=False):
