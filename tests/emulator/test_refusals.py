@@ -235,7 +235,7 @@ async def test_a_prompt_beyond_the_context_is_refused() -> None:
     [
         (say(tools=[{"computerUse": {"environment": "ENVIRONMENT_BROWSER"}}]), "the tool computerUse"),
         (part(fileData={"fileUri": "https://youtu.be/lCdaVNyHtjU"}), "fileData parts"),
-        (config(responseMimeType="application/json"), "structured output"),
+        (config(responseMimeType="application/yaml"), "answers of the type application/yaml"),
         (config(responseModalities=["image"]), "output of other modalities than text"),
         (part(inlineData={"mimeType": "image/png", "data": "AA=="}), "inlineData parts"),
     ],

@@ -8,8 +8,9 @@ import re
 from collections import Counter
 from typing import Any
 
-from pollux.emulator.arguments import COORDINATES, EXPRESSIONS, PLACES, TEXTS, Drawing
+from pollux.emulator.arguments import Drawing
 from pollux.emulator.arithmetic import found_expression
+from pollux.emulator.fields import COORDINATES, EXPRESSIONS, PLACES, TEXTS
 from pollux.emulator.limits import CALLS_MAX
 from pollux.emulator.schemas import declared_schema, properties_of
 from pollux.emulator.turns import calls_of, results_of

@@ -1,7 +1,7 @@
 """generateContent and streamGenerateContent: from a request that the service would take to its answer.
 
-A script's answer goes before the emulator's own; a fault changes either. Media, schemas and caches will have their places
-between `refusals.check` and `natural_text`.
+A script's answer goes before the emulator's own; a fault changes either. Media will have their places between
+`refusals.check` and `natural_text`.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from pollux.emulator.routes import Route
 from pollux.emulator.script import Say, Script
 from pollux.emulator.sending import Delivery
 from pollux.emulator.settle import Draft, digest_of, settle
+from pollux.emulator.structured import structured_text
 from pollux.emulator.tokens import cached_usage, count_prompt, modalities
 
 
@@ -72,7 +73,7 @@ def _replies(
         return [say.reply]
     if say is not None and say.replies:
         return say.replies if streamed else [folded(say.replies)]
-    draft = _draft(say, request, model)
+    draft = _draft(say, request, model, digest)
     draft = replace(
         draft,
         finish=fault.finish or draft.finish,
@@ -105,16 +106,15 @@ def _spoken(
     return sound_speech.replies(request, _stamp(request, model, digest), fault, text, streamed=streamed)
 
 
-def _draft(say: Say | None, request: dict[str, Any], model: Model) -> Draft:
+def _draft(say: Say | None, request: dict[str, Any], model: Model, digest: bytes) -> Draft:
     """Take the script's words; where it has none, the emulator's own."""
     if say is None:
         calls = tuple({"functionCall": call} for call in planned_calls(request))
         if calls:
             return Draft("", calls=calls + google_tools.beside_calls(request, model))
         used = google_tools.used_tools(request, model)
-        return Draft(
-            natural_text(request, model, used.sentences), lead=used.lead, sources=used.sources, tool_tokens=used.tokens
-        )
+        told = structured_text(request, model, digest) or natural_text(request, model, used.sentences)
+        return Draft(told, lead=used.lead, sources=used.sources, tool_tokens=used.tokens)
     calls = tuple({"functionCall": {"args": {}, **call}} for call in say.calls or ())
     text = say.text if say.text is not None or calls else natural_text(request, model)
     return Draft(

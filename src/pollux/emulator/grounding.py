@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+ALL = re.compile(r".+", re.DOTALL)
+
 SENTENCE = re.compile(r"[^\s.!?\u201d].*?[.!?](?=[\s\u201d]|$)\u201d?", re.DOTALL)
 
 SUPPORTS_MAX = 6
@@ -54,9 +56,10 @@ NO_SOURCES = Sources()
 
 
 def supports(text: str, chunks: int) -> list[dict[str, Any]]:
-    """Say which sentences which chunks support."""
+    """Say which sentences which chunks support; of a text without sentences, such as JSON, the whole (recorded)."""
     listed = []
-    for number, match in enumerate(list(SENTENCE.finditer(text))[:SUPPORTS_MAX]):
+    found = list(SENTENCE.finditer(text))[:SUPPORTS_MAX] or list(ALL.finditer(text))
+    for number, match in enumerate(found):
         start, end = (len(text[:at].encode()) for at in match.span())
         segment = {"startIndex": start, "endIndex": end, "text": match.group()}
         if not start:

@@ -111,6 +111,12 @@ ARGUMENT_VALUES_MAX = 5_000
 ARGUMENT_ITEMS_MAX = 1_000
 """Items of a list that `minItems` may demand."""
 
+ARGUMENT_OPTIONAL_MAX = 60
+"""Optional fields that one structured answer fills: enough for any model of a program, not for a whole configuration."""
+
+DRAWN_AGAIN_MAX = 8
+"""How often a value is drawn that does not fit yet: each time other choices are made."""
+
 QUERY_CHARS_MAX = 200
 """Of the last user text, as the query of a search."""
 

@@ -6,7 +6,7 @@ AFTER means that no wording is known, and this one is formed after its neighbour
 
 from typing import Any
 
-from pollux.emulator import errors, tool_rules, turns
+from pollux.emulator import errors, response_rules, tool_rules, turns
 from pollux.emulator.errors import NativeError, invalid
 from pollux.emulator.families import Family
 from pollux.emulator.models import Model
@@ -133,10 +133,6 @@ PARTS_EMULATED = frozenset(
 )
 
 NOT_YET_CONFIG = {
-    "responseSchema": "structured output",
-    "responseJsonSchema": "structured output",
-    "_responseJsonSchema": "structured output",
-    "responseFormat": "structured output",
     "speechConfig": "speech output",
     "imageConfig": "image output",
     "audioTranscriptionConfig": "transcription",
@@ -149,8 +145,9 @@ def check_emulated(request: dict[str, Any], model: Model) -> None:
     missing = _not_countable(request)
     config = request.get("generationConfig", {})
     missing += [words for name, words in NOT_YET_CONFIG.items() if name in config]
-    if config.get("responseMimeType", "text/plain") != "text/plain":
-        missing.append("structured output")
+    missing += [f"responseFormat.{kind}" for kind in config.get("responseFormat", {}) if kind != "text"]
+    if response_rules.mime_type(config) not in (response_rules.TEXT, response_rules.JSON, response_rules.ENUM):
+        missing.append(f"answers of the type {response_rules.mime_type(config)}")
     if any(modality not in ("TEXT", "MODALITY_UNSPECIFIED") for modality in config.get("responseModalities", [])):
         missing.append("output of other modalities than text")
     if model.family_name == "media":

@@ -21,6 +21,20 @@ EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 
 DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
+MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+
+DAY = re.compile(
+    r"\b(?:(?:next |this )?(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|today|tomorrow|tonight|next (?:week|month)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {MONTH}(?:,? \d{{4}})?|{MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?)\b",
+    re.IGNORECASE,
+)
+
+TOPIC = re.compile(
+    r"\b(?:an?|the)\s+((?:[^\W\d_][\w'-]{0,30}\s+){0,3}?[^\W\d_][\w'-]{0,30})"
+    r"(?=\s+(?:on|at|in|for|with|by|from|to|of|and|that|who|which|is|are|was|next|this|tomorrow|today)\b|\s*[.,;:!?]|\s*$)",
+    re.IGNORECASE,
+)
+
 IDENTIFIER = re.compile(r"\b(?=\w{0,100}[A-Za-z])(?=[\w-]{0,100}\d)\w+(?:-\w+){0,10}\b|\b[A-Z]{2,6}\b")
 
 COUNT_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
@@ -114,6 +128,22 @@ class Prompt:
     def dates(self) -> list[str]:
         """List dates as in 2026-11-22."""
         return DATE.findall(self.read)
+
+    @cached_property
+    def days(self) -> list[str]:
+        """List days in words: Friday, tomorrow, 5 March, March 5, 2027."""
+        return list(dict.fromkeys(DAY.findall(self.read)))
+
+    @cached_property
+    def topics(self) -> list[str]:
+        """List what the text is about: what follows an article, as in "going to an AI conference on Friday"."""
+        return list(dict.fromkeys(found.strip() for found in TOPIC.findall(URL.sub(" ", self.read))))
+
+    @cached_property
+    def telling(self) -> list[str]:
+        """List the words of some length that are no small words, in order."""
+        words = dict.fromkeys(word for word in WORD.findall(URL.sub(" ", self.read[:4_000])) if len(word) > 3)
+        return [word for word in words if word.lower() not in NO_NAME][:200]
 
     @cached_property
     def identifiers(self) -> list[str]:
