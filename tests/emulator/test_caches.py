@@ -6,6 +6,7 @@ import pytest
 
 from pollux.emulator import Emulator, ManualClock
 from tests.emulator.in_process import PATH, STREAM, Reply, call, say
+from tests.emulator.samples import pdf
 from tests.emulator.uploading import get, names, uploaded
 
 CACHES = "/v1beta/cachedContents"
@@ -208,7 +209,7 @@ async def test_a_request_that_uses_a_cache_counts_it() -> None:
 async def test_a_cache_of_a_file_counts_it_by_its_kind() -> None:
     """The file may be deleted afterwards."""
     emulator = Emulator()
-    file = await uploaded(emulator, b"%PDF", "application/pdf")
+    file = await uploaded(emulator, pdf(1), "application/pdf")
     body = long()
     body["contents"][0]["parts"].append({"fileData": {"fileUri": file["uri"], "mimeType": "application/pdf"}})
     made = (await create(emulator, body)).json

@@ -7,6 +7,7 @@ import pytest
 
 from pollux.emulator import Emulator, ManualClock
 from tests.emulator.in_process import KEY, PATH, call, say
+from tests.emulator.samples import film, pdf
 from tests.emulator.uploading import get, names, send, start, uploaded
 
 FORBIDDEN = "You do not have permission to access the File {} or it may not exist."
@@ -81,18 +82,21 @@ async def test_an_id_that_is_too_long_is_a_400() -> None:
 
 
 async def test_a_video_is_processed_until_the_clock_has_moved() -> None:
-    """A control request moves it; audio of some size too; a fault decides otherwise."""
+    """A control request moves it; audio of some size too. It tells its duration then; what cannot be read is FAILED."""
     clock = ManualClock()
     emulator = Emulator(clock=clock)
-    video = await uploaded(emulator, b"x", "video/mp4")
+    video = await uploaded(emulator, film(3), "video/mp4")
+    broken = await uploaded(emulator, b"x", "video/mp4")
     audio = await uploaded(emulator, b"x" * 2_000_000, "audio/mpeg")
     short = await uploaded(emulator, b"x", "audio/mpeg")
     await call(emulator, "/__emulator/clock", {"advance_seconds": 3})
-    later = (await get(emulator, "/v1beta/" + video["name"])).json
+    later, failed, noise = [(await get(emulator, "/v1beta/" + file["name"])).json for file in (video, broken, audio)]
     emulator.close()
 
-    assert (video["state"], audio["state"], short["state"]) == ("PROCESSING", "PROCESSING", "ACTIVE")
-    assert later["state"] == "ACTIVE"
+    assert [file["state"] for file in (video, broken, audio, short)] == ["PROCESSING", "PROCESSING", "PROCESSING", "ACTIVE"]
+    assert (later["state"], later["videoMetadata"]) == ("ACTIVE", {"videoDuration": "3s"})
+    assert (failed["state"], noise["state"]) == ("FAILED", "FAILED")
+    assert failed["error"] == {"code": 13, "message": "The file failed to be processed."}
     assert later["updateTime"] == "2026-11-22T00:00:02.000000Z"
     assert later["createTime"] == video["updateTime"] == "2026-11-22T00:00:00.000000Z"
 
@@ -274,17 +278,18 @@ async def test_an_answer_tells_of_the_file_that_a_request_refers_to() -> None:
         counted = await call(emulator, PATH.replace("generateContent", "countTokens"), with_file(uri))
         text = reply.json["candidates"][0]["content"]["parts"][0]["text"]
 
-        assert f"It refers to {file['name']} “fox.txt”, text/plain, 1080 bytes. It begins with “The quick brown" in text
+        assert f"It refers to {file['name']} “fox.txt”, text/plain, 1080 bytes. It is a text of 200 words. It begins" in text
         assert reply.json["usageMetadata"]["promptTokenCount"] == counted.json["totalTokens"]
         assert counted.json["totalTokens"] > 200
         assert counted.json["promptTokensDetails"] == [{"modality": "TEXT", "tokenCount": counted.json["totalTokens"]}]
 
 
 async def test_other_files_are_counted_by_their_kind() -> None:
-    """Recorded: 258 tokens of a DOCUMENT for a page, told apart from the text."""
+    """Recorded on 2.5: 258 tokens of a DOCUMENT for a page, told apart from the text."""
     emulator = Emulator()
-    file = await uploaded(emulator, b"%PDF", "application/pdf")
-    usage = (await call(emulator, PATH, with_file(file["uri"]))).json["usageMetadata"]
+    file = await uploaded(emulator, pdf(1), "application/pdf")
+    path = "/v1beta/models/gemini-2.5-flash:generateContent"
+    usage = (await call(emulator, path, with_file(file["uri"]))).json["usageMetadata"]
 
     assert usage["promptTokensDetails"] == [
         {"modality": "TEXT", "tokenCount": 5},
@@ -296,7 +301,7 @@ async def test_other_files_are_counted_by_their_kind() -> None:
 async def test_requests_with_files_that_cannot_be_used_are_refused() -> None:
     """Missing and foreign ones, those not ACTIVE, those of a type that no model reads; a script changes nothing of it."""
     emulator = Emulator(clock=ManualClock(), script=[{"say": {"text": "Yes"}}])
-    video = await uploaded(emulator, b"x", "video/mp4", name="files/video")
+    video = await uploaded(emulator, film(1), "video/mp4", name="files/video")
     foreign = await uploaded(emulator, b"x", key="another-key", name="files/theirs")
     archive = await uploaded(emulator, b"x", "application/zip")
     missing = await call(emulator, PATH, with_file("http://emulator.test/v1beta/files/nothing"))
@@ -317,12 +322,13 @@ async def test_requests_with_files_that_cannot_be_used_are_refused() -> None:
     assert active.json["candidates"][0]["content"]["parts"][0]["text"] == "Yes"
 
 
-async def test_other_uris_and_inline_data_stay_the_emulators_limit() -> None:
-    """501, also for a URI that only looks like a file of ours."""
-    for uri in ("https://youtu.be/lCdaVNyHtjU", "https://example.com/v1beta/files/abc", "gs://bucket/files/abc"):
-        reply = await call(Emulator(), PATH, with_file(uri))
+async def test_files_of_google_cloud_storage_stay_the_emulators_limit() -> None:
+    """501; any other URI that only looks like a file of ours is a foreign one."""
+    stored = await call(Emulator(), PATH, with_file("gs://bucket/files/abc"))
+    foreign = await call(Emulator(), PATH, with_file("https://example.com/v1beta/files/abc", mimeType="image/png"))
 
-        assert (reply.status, "fileData parts" in reply.message) == (501, True)
+    assert (stored.status, "fileData parts" in stored.message) == (501, True)
+    assert "which the emulator does not fetch" in foreign.json["candidates"][0]["content"]["parts"][0]["text"]
 
 
 async def test_callers_cannot_send_what_the_emulator_adds() -> None:

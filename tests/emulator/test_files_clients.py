@@ -15,6 +15,7 @@ from google import genai
 from google.genai import errors, types
 
 from pollux.emulator import Emulator, EmulatorServer, ManualClock
+from tests.emulator.samples import film
 from tests.emulator.uploading import MIB
 
 KEY = "any-key-of-a-client"
@@ -62,7 +63,7 @@ def test_files_from_paths_and_from_bytes(client: genai.Client, tmp_path: Path) -
 
 def test_a_video_becomes_active_while_the_client_waits(client: genai.Client, server: EmulatorServer) -> None:
     """The clock is a test's."""
-    video = client.files.upload(file=io.BytesIO(b"x"), config={"mime_type": "video/mp4"})
+    video = client.files.upload(file=io.BytesIO(film(1)), config={"mime_type": "video/mp4"})
     with pytest.raises(errors.ClientError, match="is not in an ACTIVE state"):
         client.models.generate_content(model="gemini-3.6-flash", contents=cast("Any", [video, "What happens?"]))
     server.emulator.clock.advance(2)
@@ -70,7 +71,9 @@ def test_a_video_becomes_active_while_the_client_waits(client: genai.Client, ser
 
     assert video.state == types.FileState.PROCESSING
     assert client.files.get(name=video.name or "").state == types.FileState.ACTIVE
-    assert f"It refers to {video.name}, video/mp4, 1 bytes." in (answer.text or "")
+    assert f"It refers to {video.name}, video/mp4, {video.size_bytes} bytes. It is an MP4 video of 1 second" in (
+        answer.text or ""
+    )
 
 
 def test_a_generated_file_is_downloaded(client: genai.Client, server: EmulatorServer, tmp_path: Path) -> None:

@@ -234,10 +234,9 @@ async def test_a_prompt_beyond_the_context_is_refused() -> None:
     ("body", "what"),
     [
         (say(tools=[{"computerUse": {"environment": "ENVIRONMENT_BROWSER"}}]), "the tool computerUse"),
-        (part(fileData={"fileUri": "https://youtu.be/lCdaVNyHtjU"}), "fileData parts"),
+        (part(fileData={"fileUri": "gs://bucket/film.mp4"}), "fileData parts"),
         (config(responseMimeType="application/yaml"), "answers of the type application/yaml"),
         (config(responseModalities=["image"]), "output of other modalities than text"),
-        (part(inlineData={"mimeType": "image/png", "data": "AA=="}), "inlineData parts"),
     ],
     ids=str,
 )

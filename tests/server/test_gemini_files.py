@@ -19,6 +19,7 @@ from pollux.server.access import Caller
 from pollux.server.app import App
 from pollux.settings import Settings
 from pollux.upstream import files as native_files
+from tests.emulator.samples import film
 from tests.server.asking import ask
 from tests.server.fake import Conversation, FakeUpstream, answering
 from tests.serving import running_server
@@ -89,7 +90,7 @@ def test_a_file_is_brought_to_gemini_once_and_whole(service: Service, monkeypatc
 
 def test_a_video_is_waited_for_until_it_is_active(service: Service) -> None:
     """It is PROCESSING at first."""
-    uri, kind = service.uri(service.keep("a.mp4", b"video"))
+    uri, kind = service.uri(service.keep("a.mp4", film(1)))
     name = "files/" + uri.rpartition("/")[2]
     native = service.run(service.app.gemini_files._native.get(name, key=service.caller().upstream_key))
 

@@ -81,7 +81,7 @@ class Caches:
 
     def create(self, project: str, given: dict[str, Any], version: str) -> Cache:
         """Keep a new one, or refuse as the service does. Files in its contents have been looked up."""
-        model = _model(str(given.get("model", "")), version)
+        model = model_of(given, version)
         request = {name: given[name] for name in PARTS if name in given}
         if len(str(given.get("displayName", ""))) > DISPLAY_NAME_CHARS_MAX:
             # No wording is known: the emulator's own.
@@ -168,8 +168,9 @@ def other_model(asked: str, cached: str) -> NativeError:
     )
 
 
-def _model(given: str, version: str) -> Model:
-    name = given.removeprefix("models/")
+def model_of(given: dict[str, Any], version: str) -> Model:
+    """Find the model of a new cache, or refuse it."""
+    name = str(given.get("model", "")).removeprefix("models/")
     if not name:
         # AFTER countTokens.
         raise invalid("* CreateCachedContentRequest.cached_content.model: model is not specified\n")

@@ -46,6 +46,12 @@ class Family:
     samples: bool = True
     """Whether temperature, topP and topK have an effect; later families ignore them."""
     candidates_max: int = 1
+    counts_media_by_grid: bool = False
+    """Gemini 3 and later: an image counts as a grid of its own shape; earlier in tiles (see `media.counting`)."""
+    media_in_results: bool = False
+    """Whether results of functions may carry media: Gemini 3 and later."""
+    blind_to: tuple[str, ...] = ()
+    """Kinds of media that it does not read."""
 
 
 def _gemini_3(name: str, *levels: str, default: str = "MEDIUM", **more: bool) -> Family:
@@ -62,6 +68,8 @@ def _gemini_3(name: str, *levels: str, default: str = "MEDIUM", **more: bool) ->
         signs_calls=True,
         call_ids=True,
         mixes_tools=True,
+        counts_media_by_grid=True,
+        media_in_results=True,
         first_event_tokens=16,
         event_tokens=24,
         prefill=prefill,

@@ -17,6 +17,9 @@ from pollux.emulator.clock import Clock, stamp
 from pollux.emulator.errors import NativeError, invalid
 from pollux.emulator.faults import Fault
 from pollux.emulator.limits import FILE_BYTES_MAX, PROJECT_BYTES_MAX, UPLOAD_WRITE_BYTES
+from pollux.emulator.media.attached import facts_of
+from pollux.emulator.media.facts import Broken, Facts
+from pollux.emulator.media.kinds import Kind, kind_of
 from pollux.emulator.shelves import Shelves
 from pollux.emulator.spool import Bytes, Spool
 
@@ -49,6 +52,8 @@ class File:
     """When it stops PROCESSING; None: it never does."""
     failed: bool = False
     """Then it is FAILED, not ACTIVE."""
+    facts: Facts | None = None
+    """What its bytes say, once they were looked at."""
 
     def state(self, now: datetime) -> str:
         """Say PROCESSING, ACTIVE or FAILED."""
@@ -77,6 +82,8 @@ class File:
         }
         if self.source == "GENERATED":
             told["downloadUri"] = f"{uri}:download?alt=media"
+        if state == "ACTIVE" and self.facts is not None and self.facts.kind == "video":
+            told["videoMetadata"] = {"videoDuration": f"{round(self.facts.seconds)}s"}
         if state == "FAILED":
             # No wording is known: AFTER google.rpc.Status with the code of INTERNAL.
             told["error"] = {"code": 13, "message": "The file failed to be processed."}
@@ -135,6 +142,22 @@ class Files:
             content.append(data)
         meta = {"name": name, "mimeType": mime_type, "displayName": display_name}
         return self.add(project, meta, content, self.clock.now(), Fault(file_state="ACTIVE"), "GENERATED")
+
+    async def examine(self, file: File) -> None:
+        """Process an uploaded film or large sound: its facts, or that it is FAILED."""
+        kind = kind_of(file.mime_type)
+        if kind not in ("audio", "video") or not _is_processed(file.mime_type, file.content.size) or file.failed:
+            return
+        try:
+            await self.facts(file, kind)
+        except Broken:
+            file.failed = True
+
+    async def facts(self, file: File, kind: Kind) -> Facts:
+        """Look at a file's bytes, once."""
+        if file.facts is None or file.facts.kind != kind:
+            file.facts = await facts_of(file.content.source(), file.content.size, kind, file.mime_type)
+        return file.facts
 
     def find(self, project: str, name: str) -> File:
         """Find a file of this project, or refuse: missing, expired and foreign ones are told in the same words."""
@@ -250,6 +273,9 @@ def opaque_id(label: str, length: int) -> str:
 def _ready(now: datetime, mime_type: str, size: int, fault: Fault) -> datetime | None:
     if fault.file_state == "PROCESSING":
         return None
-    slow = mime_type.startswith("video/") or (mime_type.startswith("audio/") and size >= AUDIO_PROCESSED_BYTES)
-    seconds = PROCESSING_SECONDS if slow and fault.file_state != "ACTIVE" else 0.0
+    seconds = PROCESSING_SECONDS if _is_processed(mime_type, size) and fault.file_state != "ACTIVE" else 0.0
     return now + timedelta(seconds=seconds if fault.processing is None else fault.processing)
+
+
+def _is_processed(mime_type: str, size: int) -> bool:
+    return mime_type.startswith("video/") or (mime_type.startswith("audio/") and size >= AUDIO_PROCESSED_BYTES)

@@ -122,3 +122,27 @@ QUERY_CHARS_MAX = 200
 
 LISTEN_SECONDS_MAX = 1_200
 """Of a sound that is listened to: twenty minutes are 20 MB of samples."""
+
+MEDIA_THREADS = 2
+"""Threads that decode and draw: one for each core of a small machine; more wait their turn."""
+
+PICTURE_PIXELS_MAX = 100_000_000
+"""Pixels of a picture or of a film's frame: 12,000 by 8,000, more than a camera takes; a bomb has more."""
+
+HEARD_SECONDS_MAX = 60.0
+"""Of a sound, as decoded to measure its loudness; its duration is read to the end."""
+
+PACKETS_MAX = 1_000_000
+"""Packets of a sound or a film that are read for its duration: some hours."""
+
+PDF_INFLATED_BYTES_MAX = 50_000_000
+"""Of a PDF's compressed object streams, as read to count its pages."""
+
+INLINE_PDF_BYTES_MAX = 52_428_800
+"""A PDF inside a request (50 MB). Source: gemini-native.md, section 26."""
+
+IMAGES_MAX = 3_600
+"""Images of one request. Source: gemini-native.md, section 26."""
+
+MEDIA_TOLD_MAX = 20
+"""Media that an answer describes; it counts the others."""

@@ -168,14 +168,12 @@ def _not_countable(request: dict[str, Any]) -> list[str]:
     contents = [*request.get("contents", []), request.get("systemInstruction", {})]
     parts = [part for content in contents for part in content.get("parts", [])]
     kinds = {kind for part in parts for kind in PART_DATA.intersection(part) - _looked_up(part)}
-    if any(part.get("functionResponse", {}).get("parts") for part in parts):
-        missing.append("media in results of functions")
     return missing + [f"{kind} parts" for kind in sorted(kinds - PARTS_EMULATED)]
 
 
 def _looked_up(part: dict[str, Any]) -> set[str]:
-    """Say which data of a part were looked up: a file of the Files API."""
-    return {"fileData"} if FILE in part else set()
+    """Say which data of a part were looked at: its media."""
+    return {"fileData", "inlineData"} if FILE in part else set()
 
 
 def _not_yet(missing: list[str]) -> NativeError:

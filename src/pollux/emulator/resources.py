@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pollux.emulator import downloads, errors, references, routes
-from pollux.emulator.caches import Caches
+from pollux.emulator.caches import Caches, model_of
 from pollux.emulator.clock import Clock
 from pollux.emulator.exchange import Exchange
 from pollux.emulator.files import Files, check_id
@@ -91,7 +91,8 @@ class Resources:
         query, base_url = delivery.exchange.query, delivery.exchange.base_url
         match found.method:
             case "cachedContents.create":
-                given = await references.with_files(request, project, self.files, base_url)
+                model = model_of(request, found.version)
+                given = await references.with_media(request, model, project, self.files, base_url)
                 return self.caches.create(project, given, found.version).resource()
             case "cachedContents.get":
                 return self.caches.find(project, found.id).resource()

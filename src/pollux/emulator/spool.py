@@ -85,6 +85,10 @@ class Bytes:
             file.seek(start)
             return file.read(length)
 
+    def source(self) -> bytes | Path:
+        """All of it: the bytes in memory, or the path on disk."""
+        return bytes(self._memory) if self._path is None else self._path
+
     def copy(self) -> "Mark":
         """Remember this state."""
         return Mark(self.size, self._hash.copy())

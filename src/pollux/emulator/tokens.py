@@ -16,7 +16,7 @@ TOKEN = re.compile(r"\s?[^\W\d_]{1,12}|\s?\d|\s?(?:[^\w\s]|_)|\s+")
 
 
 FILE, CACHE = "@file", "@cache"
-"""Where a request holds what `references` looked up: beside a part's `fileData`, and in place of `cachedContent`."""
+"""Where a request holds what `references` looked up: beside a part's media, and in place of `cachedContent`."""
 
 
 def count_text(text: str) -> int:
@@ -56,11 +56,11 @@ def count_content(content: dict[str, Any]) -> int:
     """Count one content: its parts, and one token for the turn. Recorded: "Say hi in Portuguese" with a system text is 11."""
     parts: list[dict[str, Any]] = content.get("parts", [])
     files = [file for part in parts for file in files_of(part)]
-    return 1 + sum(count_part(part) for part in parts) + sum(int(file["tokens"]) for file in files)
+    return 1 + sum(count_part(part) for part in parts) + sum(sum(file["tokens"].values()) for file in files)
 
 
 def files_of(part: dict[str, Any]) -> list[dict[str, Any]]:
-    """List the files that a part refers to, itself or in a function's result, once they were looked up."""
+    """List the media that a part holds or refers to, itself or in a function's result, once they were looked at."""
     inner = part.get("functionResponse", {}).get("parts", [])
     return [item[FILE] for item in [part, *inner] if FILE in item]
 
@@ -71,8 +71,9 @@ def modalities(request: dict[str, Any]) -> dict[str, int]:
     for content in request.get("contents", []):
         for part in content.get("parts", []):
             for file in files_of(part):
-                counted["TEXT"] -= file["tokens"]
-                counted[file["modality"]] = counted.get(file["modality"], 0) + file["tokens"]
+                for modality, tokens in file["tokens"].items():
+                    counted["TEXT"] -= tokens
+                    counted[modality] = counted.get(modality, 0) + tokens
     return counted
 
 
