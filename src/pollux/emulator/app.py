@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 
 from pollux.emulator import access, control, embedding, errors, faults, listing, routes, uploads
+from pollux.emulator.batch_lines import Answering
 from pollux.emulator.clock import Clock, SystemClock, elapsed_seconds, stamp
 from pollux.emulator.errors import NativeError, bad_request, invalid
 from pollux.emulator.exchange import ClientLeft, ConnectionCut, Exchange, Receive, Scope, Send
 from pollux.emulator.faults import Fault
-from pollux.emulator.generating import generate
+from pollux.emulator.generating import generate, line_reply
 from pollux.emulator.journal import Entry, Journal
 from pollux.emulator.limits import JOURNAL_ENTRIES_MAX
 from pollux.emulator.matching import Incoming
@@ -38,11 +39,13 @@ REQUEST_OF = {
     "batchEmbedContents": "BatchEmbedContentsRequest",
     "media.upload.start": "CreateFileRequest",
     "files.register": "RegisterFilesRequest",
+    "batchGenerateContent": "BatchGenerateContentRequest",
+    "asyncBatchEmbedContent": "AsyncBatchEmbedContentRequest",
     "cachedContents.create": "CachedContent",
     "cachedContents.patch": "CachedContent",
 }
 
-RESOURCES = ("files.", "media.", "cachedContents.")
+RESOURCES = ("files.", "media.", "cachedContents.", "batches.")
 """What the methods of kept things begin with."""
 
 
@@ -179,12 +182,29 @@ class Emulator:
                 await delivery.whole(embedding.embed_one(request, listing.model_for(found)))
             case "batchEmbedContents":
                 await delivery.whole(embedding.embed_batch(request, listing.model_for(found)))
+            case "batchGenerateContent" | "asyncBatchEmbedContent":
+                await self.resources.create_batch(
+                    found, request, delivery, self._line_answering(found, incoming, delivery.exchange)
+                )
             case _ if found.method.startswith(RESOURCES):
                 await self.resources.answer(found, request, delivery)
             case _:
                 model = listing.model_for(found)
                 resolved = await self.resources.resolved(incoming.request, model, delivery.exchange)
                 await generate(found, model, replace(incoming, request=resolved), self.script, self.seed, delivery)
+
+    def _line_answering(self, found: Route, incoming: Incoming, exchange: Exchange) -> Answering:
+        """Say how one line of a batch is answered: as the live method would, scripts included."""
+
+        async def answer(request: dict[str, Any]) -> Any:
+            if found.method == "asyncBatchEmbedContent":
+                return embedding.embed_one(request, listing.model_for(replace(found, method="embedContent")))
+            model = listing.model_for(replace(found, method="generateContent"))
+            resolved = await self.resources.resolved(request, model, exchange)
+            line = replace(incoming, method="generateContent", request=resolved)
+            return line_reply(model, line, self.script, self.seed)
+
+        return answer
 
 
 def _inner(request: dict[str, Any]) -> dict[str, Any]:

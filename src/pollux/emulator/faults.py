@@ -64,6 +64,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """Seconds for which an uploaded file is PROCESSING."""
     cut_upload_after: int | None = None
     """Of an upload's body only so many bytes are kept, then the connection is cut; the upload can be continued."""
+    batch_state: str = ""
+    """A batch that is created with it becomes this: FAILED, EXPIRED, or stays RUNNING until its 48 hours are over."""
+    batch_fail_every: int = 0
+    """Every so many lines of a batch one fails."""
     partial_args: bool = False
     """A stream gives the arguments of calls in pieces (`partialArgs`), as Vertex does."""
     probability: float = 1
@@ -75,7 +79,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
 
 
 FLOATS = ("processing", "retry-after", "headers-delay", "first-token-delay", "event-delay", "stall-for", "probability")
-TEXTS = ("file-state", "reason", "message", "quota", "blocked", "finish", "id")
+TEXTS = ("file-state", "batch-state", "reason", "message", "quota", "blocked", "finish", "id")
 SWITCHES = ("html", "raw", "empty", "partial-args")
 
 
@@ -119,12 +123,15 @@ def checked(fault: Fault) -> Fault:
         )
     if fault.file_state not in ("", "ACTIVE", "FAILED", "PROCESSING"):
         raise ValueError("file-state is one of ACTIVE, FAILED, PROCESSING")
+    if fault.batch_state not in ("", "FAILED", "EXPIRED", "RUNNING"):
+        raise ValueError("batch-state is one of FAILED, EXPIRED, RUNNING")
     for seconds in (fault.processing or 0, fault.headers_delay, fault.first_token_delay, fault.event_delay, fault.stall_for):
         if not 0 <= seconds <= DELAY_SECONDS_MAX:
             raise ValueError(f"a delay is between 0 and {DELAY_SECONDS_MAX:g} seconds")
     if not 0 <= fault.probability <= 1 or not 0 <= fault.retry_after < float("inf"):
         raise ValueError("probability is between 0 and 1, and retry-after a number of seconds")
-    counts = (fault.stall_after, fault.cut_after, fault.error_after, fault.malformed_after, fault.times, fault.cut_upload_after)
+    counts = (fault.stall_after, fault.cut_after, fault.error_after, fault.malformed_after, fault.times, fault.cut_upload_after,
+              fault.batch_fail_every)  # fmt: skip
     if any(count is not None and count < 0 for count in counts):
         raise ValueError("counts are not negative")
     return fault

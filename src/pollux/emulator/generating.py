@@ -21,7 +21,7 @@ from pollux.emulator.models import Model
 from pollux.emulator.replies import Stamp, events, whole
 from pollux.emulator.routes import Route
 from pollux.emulator.script import Say, Script
-from pollux.emulator.sending import Delivery
+from pollux.emulator.sending import NO_FAULT, Delivery
 from pollux.emulator.settle import Draft, digest_of, settle
 from pollux.emulator.structured import structured_text
 from pollux.emulator.tokens import cached_usage, count_prompt, modalities
@@ -48,6 +48,19 @@ async def generate(found: Route, model: Model, incoming: Incoming, script: Scrip
         await delivery.whole(replies[0])
     else:
         await delivery.stream(replies, SSE() if delivery.exchange.query.get("alt") == "sse" else JSONArray())
+
+
+def line_reply(model: Model, line: Incoming, script: Script, seed: int) -> dict[str, Any]:
+    """Answer one line of a batch; a scripted error or refusal is raised. Delays and broken streams mean nothing here."""
+    refusals.check(line.request, model)
+    scripted = script.find(line)
+    if scripted is None:
+        refusals.check_emulated(line.request, model)
+    say = scripted[1] if scripted else None
+    if say is not None and say.error is not None:
+        told = say.error
+        raise NativeError(told["code"], told.get("message", ""), told.get("status", ""), told.get("details", []))
+    return _replies(say, line.request, model, digest_of(line.request, model, seed), NO_FAULT, streamed=False)[0]
 
 
 async def _with_scripted_fault(delivery: Delivery, say: Say | None, found: Route) -> Delivery:

@@ -1,5 +1,17 @@
 """Limits of the emulator: each has a name, a number and a reason."""
 
+BATCHES_MAX = 100
+"""Batches of one project that are kept. Source: gemini-native.md, section 20 (100 concurrent batch requests)."""
+
+BATCH_INLINE_BYTES_MAX = 20_000_000
+"""Body of a create that holds its requests itself. Source: gemini-native.md, section 20."""
+
+BATCH_PIECE_BYTES = 1_048_576
+"""Bytes of a batch's input that are read at once."""
+
+BATCH_LINE_BYTES_MAX = 104_857_600
+"""One line of a batch: as large as a request may be."""
+
 BODY_BYTES_MAX = 104_857_600
 """A request's body. The real limit for inline data since January 2026 (100 MB)."""
 

@@ -1,9 +1,11 @@
-"""The methods of files and cached contents: which part of the emulator answers which."""
+"""The methods of files, cached contents and batches: which part of the emulator answers which."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from pollux.emulator import downloads, errors, references, routes
+from pollux.emulator.batch_lines import Answering
+from pollux.emulator.batches import Batches
 from pollux.emulator.caches import Caches, model_of
 from pollux.emulator.clock import Clock
 from pollux.emulator.exchange import Exchange
@@ -21,6 +23,10 @@ CACHES_PAGE, CACHES_PAGE_MAX = 50, 1000
 """Cached contents on a page by default (the emulator's own) and at most. Source: the API reference, cachedContents.list."""
 
 
+BATCHES_PAGE, BATCHES_PAGE_MAX = 50, 1000
+"""Batches on a page by default and at most (the emulator's own)."""
+
+
 @dataclass
 class Resources:
     """What the emulator keeps for its callers."""
@@ -33,14 +39,17 @@ class Resources:
         self.files = Files(self.clock, self.seed)
         self.uploads = Uploads(self.clock, self.files)
         self.caches = Caches(self.clock, self.seed)
+        self.batches = Batches(self.clock, self.files, self.seed)
 
     def sweep(self) -> None:
         """Delete what has expired."""
         self.files.sweep()
+        self.batches.sweep()
         self.caches.sweep()
 
     def clear(self) -> None:
         """Delete everything."""
+        self.batches.clear()
         self.uploads.clear()
         self.files.clear()
         self.caches.clear()
@@ -51,15 +60,42 @@ class Resources:
         project = self.projects.of(exchange.headers, exchange.query)
         if found.method.startswith("media.upload"):
             await self.uploads.answer(found, request, project, delivery)
+        elif found.method.startswith("batches."):
+            await delivery.whole(await self._batches(found, project, delivery))
         elif found.method.startswith("cachedContents."):
             await delivery.whole(await self._caches(found, request, project, delivery))
         else:
             await self._files(found, project, delivery)
 
+    async def create_batch(self, found: Route, request: dict[str, Any], delivery: Delivery, answer: Answering) -> None:
+        """Begin a batch; `answer` answers one line."""
+        exchange = delivery.exchange
+        project = self.projects.of(exchange.headers, exchange.query)
+        size = int(exchange.headers.get("content-length", "0") or 0)
+        job = await self.batches.create(found, request, project, delivery.fault, answer, size)
+        await delivery.whole(job.resource(self.clock.now()))
+
     async def resolved(self, request: dict[str, Any], model: Model, exchange: Exchange) -> dict[str, Any]:
         """Look up the files and the cached content that a request for an answer refers to."""
         project = self.projects.of(exchange.headers, exchange.query)
         return await references.resolve(request, model, project, self.files, self.caches, exchange.base_url)
+
+    async def _batches(self, found: Route, project: str, delivery: Delivery) -> dict[str, Any]:
+        match found.method:
+            case "batches.get":
+                return (await self.batches.find(project, found.id)).resource(self.clock.now())
+            case "batches.cancel":
+                await self.batches.cancel(project, found.id)
+                return {}
+            case "batches.delete":
+                await self.batches.remove(project, found.id)
+                return {}
+            case _:
+                query = delivery.exchange.query
+                size = routes.page_size(query, BATCHES_PAGE, BATCHES_PAGE_MAX)
+                jobs, token = await self.batches.page(project, size, routes.page_token(query))
+                page: dict[str, Any] = {"operations": [job.resource(self.clock.now()) for job in jobs]} if jobs else {}
+                return page | ({"nextPageToken": token} if token else {})
 
     async def _files(self, found: Route, project: str, delivery: Delivery) -> None:
         exchange = delivery.exchange

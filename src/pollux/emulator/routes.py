@@ -14,6 +14,7 @@ OTHER = re.compile(r"/(?:resumable/)?(?:upload/|download/)?(?:v1|v1beta|v1alpha)
 OPERATIONS = re.compile(VERSION + r"/models/[^/:]+/operations.*")
 
 FILE_ID, CACHE_ID = r"/files/(?P<id>[^/:]+)", r"/cachedContents/(?P<id>[^/:]+)"
+BATCH_ID = r"/batches/(?P<id>[^/:]+)"
 
 UPLOADS = ("/upload/", "/resumable/upload/")
 
@@ -33,15 +34,25 @@ RESOURCES = tuple(
         ("GET", "", CACHE_ID, "cachedContents.get"),
         ("PATCH", "", CACHE_ID, "cachedContents.patch"),
         ("DELETE", "", CACHE_ID, "cachedContents.delete"),
+        ("GET", "", "/batches/?", "batches.list"),
+        ("GET", "", BATCH_ID, "batches.get"),
+        ("DELETE", "", BATCH_ID, "batches.delete"),
+        ("POST", "", BATCH_ID + ":cancel", "batches.cancel"),
     )
 )
-"""Methods of files and of cached contents. The steps of an upload share a path: `uploads.step` tells them apart."""
+"""Methods of files, cached contents and batches. The steps of an upload share a path: `uploads.step` tells them apart."""
 
-VERBS = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
+VERBS = (
+    "generateContent",
+    "streamGenerateContent",
+    "countTokens",
+    "embedContent",
+    "batchEmbedContents",
+    "batchGenerateContent",
+    "asyncBatchEmbedContent",
+)
 
 VERBS_NOT_YET = {
-    "asyncBatchEmbedContent": "batches of embeddings",
-    "batchGenerateContent": "batches",
     "predict": "Imagen",
     "predictLongRunning": "videos",
     "countTextTokens": "countTextTokens",
@@ -50,7 +61,7 @@ VERBS_NOT_YET = {
 """Methods of models that later issues bring; with their names for people."""
 
 COLLECTIONS_NOT_YET = (
-    "files", "batches", "fileSearchStores", "interactions", "tunedModels", "corpora", "generatedFiles",
+    "files", "fileSearchStores", "interactions", "tunedModels", "corpora", "generatedFiles",
     "auth_tokens", "webhooks", "agents", "environments", "triggers", "credentials", "voices", "decisions", "dynamic",
 )  # fmt: skip
 """Collections of the native API that later issues bring, or none."""
@@ -67,6 +78,7 @@ QUERY_OF = {
     "models.list": PAGES,
     "files.list": PAGES,
     "cachedContents.list": PAGES,
+    "batches.list": PAGES | {"filter", "returnPartialSuccess", "return_partial_success"},
     "cachedContents.patch": {"updateMask", "update_mask"},
     "media.upload": {"upload_id"},
 }
