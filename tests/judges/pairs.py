@@ -14,7 +14,8 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 
 The `model` of a native request travels in the path; gemini.json names it as the native message does.
 
-Two more sides may be given. A request's remembered.json holds the turns that the server remembers: for which `message`, found
+Three more sides may be given. A request's media.json says what the server found of media that do not lie in it, by their paths:
+`mime_type` and `uri`. A request's remembered.json holds the turns that the server remembers: for which `message`, found
 `by` its call or its trail, and the `turn`. A reply's or stream's request.json holds what the caller asked for, since the tools
 of a request decide how calls are told.
 """
@@ -36,6 +37,7 @@ from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.store.turns import SqliteTurnStore
 from pollux.translate import chat, chat_answer, embeddings, failures, models
+from pollux.translate.media import Found
 from pollux.translate.memory import Trail, Turn
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile, embedder, profile
@@ -43,12 +45,12 @@ from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
 from pollux.wire.closed import Decoders
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest
-from pollux.wire.gemini.generate import decode_reply, second_look
+from pollux.wire.gemini.generate import decode_reply, encode_request, second_look
 from pollux.wire.gemini.models import decode_models
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
 from pollux.wire.openai.models import ModelList
-from tests.judges import playing
+from tests.judges import finding, playing
 
 FOLDER = Path(__file__).resolve().parents[1] / "pairs"
 
@@ -123,12 +125,18 @@ async def _request(case: Case) -> Computed:
         model = models.bare_id(request.model)
         family = profile(model)
         trail = chat.trail(request, family)
-        plan = chat.to_gemini(request, family, trail, _remembered(case, trail))
+        plan = chat.to_gemini(request, family, trail, _remembered(case, trail), _media(case, request))
     except ApiError as error:
         return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
-    sent = {"model": f"models/{model}"} | msgspec.to_builtins(plan.native)
+    sent = {"model": f"models/{model}"} | msgspec.json.decode(encode_request(plan.native).body)
     notes += plan.notes
     return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
+
+
+def _media(case: Case, request: ChatCompletionRequest) -> list[Found]:
+    """Find the request's media: what lies in it, and for the others what media.json says that the server found."""
+    elsewhere = msgspec.json.decode(case.given("media.json")) if (case.folder / "media.json").exists() else {}
+    return finding.media(request, elsewhere)
 
 
 def _remembered(case: Case, trail: Trail | None) -> dict[str, Turn]:

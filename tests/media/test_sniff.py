@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pollux.media import sniff
+from pollux.translate.media import FORMATS
 from tests.media import making
 
 IMAGES = [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("GIF", "image/gif"), ("BMP", "image/bmp")]
@@ -149,7 +150,7 @@ def test_a_polyglot_is_what_it_begins_with(data: bytes, expected: str) -> None:
 def test_raw_pcm_is_known_by_its_label_alone() -> None:
     """It has no beginning; its rate travels, or is OpenAI's."""
     assert sniff.media_type(bytes(range(256)), "audio/pcm;rate=16000") == "audio/l16;rate=16000"
-    assert sniff.media_type(bytes(range(256)), sniff.FORMATS["pcm16"]) == "audio/l16;rate=24000"
+    assert sniff.media_type(bytes(range(256)), FORMATS["pcm16"]) == "audio/l16;rate=24000"
     assert sniff.media_type(making.sound("wav", "pcm_s16le"), "audio/pcm") == "audio/wav"
 
 

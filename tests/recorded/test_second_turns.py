@@ -13,8 +13,9 @@ import pytest
 
 from pollux.translate import chat
 from pollux.translate.profiles import profile
+from pollux.wire.gemini.generate import encode_request
 from pollux.wire.openai.chat import ChatCompletionRequest
-from tests.judges import folding, playing, shared
+from tests.judges import finding, folding, playing, shared
 from tests.recorded import plain_reading
 from tests.recorded.test_answers import RECORDED, replies_of
 
@@ -248,7 +249,9 @@ def test_a_recorded_history_is_built_as_it_was_recorded(file: str) -> None:
         if any("functionCall" in part for part in content["parts"])
     ]
     model = "gemini-3.6-flash" if all("thoughtSignature" in part for part in first_calls) else "gemini-2.5-flash"
-    request = msgspec.convert({"model": model, "messages": as_messages(contents)}, ChatCompletionRequest)
-    built = msgspec.to_builtins(chat.to_gemini(request, profile(model)).native.contents)
+    asked = {"model": model, "messages": as_messages(contents)}
+    request = msgspec.json.decode(msgspec.json.encode(asked), type=ChatCompletionRequest)
+    native = chat.to_gemini(request, profile(model), found=finding.media(request)).native
+    built = msgspec.json.decode(encode_request(native).body)["contents"]
 
     assert meant(built) == contents

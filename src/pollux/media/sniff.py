@@ -37,13 +37,6 @@ TAKEN: Final = frozenset(
 )  # fmt: skip
 """The types that generateContent takes, without their parameters. Source: gemini-native, section 5, accepted media."""
 
-FORMATS: Final = {
-    "wav": "audio/wav", "mp3": "audio/mp3", "aiff": "audio/aiff", "aif": "audio/aiff", "aac": "audio/aac", "adts": "audio/aac",
-    "ogg": "audio/ogg", "opus": "audio/ogg", "flac": "audio/flac", "m4a": "audio/m4a", "mp4": "audio/m4a", "webm": "audio/webm",
-    "pcm": "audio/l16;rate=24000", "pcm16": "audio/l16;rate=24000", "l16": "audio/l16;rate=24000",
-}  # fmt: skip
-"""Labels for the formats that OpenAI's clients name in `input_audio`. OpenAI's PCM is 16 bits at 24 kHz."""
-
 _IMAGE_BRANDS: Final = {
     b"heic": "image/heic", b"heix": "image/heic", b"hevc": "image/heic", b"hevx": "image/heic", b"heim": "image/heic",
     b"heis": "image/heic", b"hevm": "image/heic", b"hevs": "image/heic", b"avif": "image/avif", b"avis": "image/avif",

@@ -8,22 +8,27 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, Self
 
-from pollux.server.asking import Asking, Call, encode
+from pollux.server.asking import Asking, Call
 from pollux.translate.chat import Plan
 from pollux.translate.events import Event
 from pollux.translate.memory import TurnRecorder
 from pollux.translate.notes import Note
+from pollux.wire.gemini.generate import encode_request
 
 
 class Answering:
-    """The native calls of one request; what repairs change is added to `notes`. A context: leaving it closes what is open."""
+    """The native calls of one request; what repairs change is added to `notes`. A context: leaving it closes what is open.
 
-    __slots__ = ("_askings", "_waiting", "body")
+    `told` is the request's body without its media.
+    """
+
+    __slots__ = ("_askings", "_waiting", "told")
 
     def __init__(self, plan: Plan, call: Call, notes: list[Note]) -> None:
-        self.body = body = encode(plan.native)
+        encoded = encode_request(plan.native)
+        self.told = encoded.told
         choices: Sequence[int | None] = range(plan.calls) if plan.calls > 1 else (None,)
-        self._askings = [Asking(plan, body, call, notes, choice) for choice in choices]
+        self._askings = [Asking(plan, encoded.body, call, notes, choice) for choice in choices]
         self._waiting: dict[asyncio.Future[list[Event] | None], AsyncIterator[list[Event]]] = {}
 
     @property

@@ -9,17 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from copy import deepcopy
 from typing import Literal, Protocol
 
-import msgspec
-
 from pollux.errors import ApiError, UpstreamFailed
 from pollux.translate.chat import Plan, with_dummies
 from pollux.translate.events import Event, Usage
 from pollux.translate.failures import SIGNATURE_REFUSED
 from pollux.translate.notes import Note
 from pollux.translate.reader import ReplyReader
-from pollux.wire.gemini.generate import GenerateContentResponse
-
-encode = msgspec.json.Encoder().encode
+from pollux.wire.gemini.generate import GenerateContentResponse, encode_request
 
 
 class Replies(Protocol):
@@ -141,7 +137,7 @@ class Asking:
         if not with_dummies(native):
             return False
         self._native = native
-        self.body = encode(native)
+        self.body = encode_request(native).body
         self._note("approximated", "a thought signature was refused; its documented dummy was sent")
         return True
 

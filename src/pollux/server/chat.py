@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pollux.errors import InvalidRequest
-from pollux.server import bodies, report
+from pollux.server import bodies, media, report
 from pollux.server.answering import Answering
 from pollux.server.asking import Replies, WholeReply
 from pollux.server.exchange import Exchange
@@ -36,7 +36,8 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     model = await app.aliases.resolve(request.model, caller, headers, exchange.notes)
     family = profile(model)
     trail = chat.trail(request, family)
-    plan = chat.to_gemini(request, family, trail, await app.memory.recall(caller.owner, trail))
+    remembered = await app.memory.recall(caller.owner, trail)
+    plan = chat.to_gemini(request, family, trail, remembered, await media.found(request.messages))
     exchange.notes += plan.notes
     report.refuse_losses(app, exchange)
     exchange.reports_in_body = report.wanted_in_body(app, exchange)
@@ -59,7 +60,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     app.admit_more(exchange, caller, plan.calls - 1)
     answering = Answering(plan, stream if request.stream else whole, exchange.notes)
     if app.owned is not None:
-        await app.owned.check_sent(caller, answering.body)
+        await app.owned.check_sent(caller, answering.told)
     keeper = Keeper(app.memory, caller.owner, family.family, stamp.token, trail)
     try:
         async with answering:

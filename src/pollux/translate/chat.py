@@ -1,11 +1,12 @@
 """Chat completions: request → Gemini. The way back is in `chat_answer`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from pollux.errors import InvalidRequest
 from pollux.translate import extras, messages, parameters, thinking, tools
+from pollux.translate.media import Found, Media
 from pollux.translate.memory import Trail, Turn, forget_signatures, sign_lost_calls
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
@@ -50,9 +51,15 @@ def trail(request: wire.ChatCompletionRequest, profile: Profile) -> Trail | None
 
 
 def to_gemini(
-    request: wire.ChatCompletionRequest, profile: Profile, trail: Trail | None = None, remembered: Mapping[str, Turn] = _NOTHING
+    request: wire.ChatCompletionRequest,
+    profile: Profile,
+    trail: Trail | None = None,
+    remembered: Mapping[str, Turn] = _NOTHING,
+    found: Iterable[Found] = (),
 ) -> Plan:
     """Give the native request, and notes on what was lost or approximated. Raises InvalidRequest, naming the parameter.
+
+    `found` are the media that `media.sources` named, as the server found them.
 
     Source: OpenAI API, Create chat completion; Gemini API, generateContent; `parameters.ROWS`.
     Loses: what the rows say is ignored.
@@ -61,13 +68,15 @@ def to_gemini(
     parameters.check(request, notes)
     gemini = extras.extras(request, notes)
     box = tools.toolbox(request, gemini, profile, notes)
-    contents, system = messages.contents(request.messages, profile, notes, trail, remembered)
+    media = Media(found, profile, notes)
+    contents, system = messages.contents(request.messages, profile, notes, trail, remembered, media)
     parameters.in_range("n", request.n, 1, ANSWERS_MAX)
     answers = request.n or 1
     candidate_count = _candidate_count(answers, profile, streamed=request.stream is True)
     config = _generation_config(request, gemini, profile, notes)
     if candidate_count > 1:
         config.candidate_count = candidate_count
+    config.media_resolution = media.resolution()
     native = GenerateContentRequest(
         contents=contents,
         system_instruction=system,

@@ -15,6 +15,7 @@ import msgspec
 
 from pollux.errors import InvalidRequest
 from pollux.translate import content
+from pollux.translate.media import Media, fits_in_a_result, in_a_result
 from pollux.translate.memory import Trail, Turn, sign_lost_calls, turn_of, without_thought
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
@@ -49,7 +50,12 @@ RESULT = "output"
 
 
 def contents(
-    messages: list[Message], profile: Profile, notes: list[Note], trail: Trail | None, remembered: Mapping[str, Turn]
+    messages: list[Message],
+    profile: Profile,
+    notes: list[Note],
+    trail: Trail | None,
+    remembered: Mapping[str, Turn],
+    media: Media = content.NO_MEDIA,
 ) -> tuple[list[Content], Content | None]:
     """Give the native contents and the system instruction. Raises InvalidRequest, naming the place.
 
@@ -64,7 +70,7 @@ def contents(
         raise InvalidRequest(
             "messages is empty; give at least one message.", param="messages", code="missing_required_parameter"
         )
-    building = _Building(messages, profile, notes, trail, remembered)
+    building = _Building(messages, profile, notes, trail, remembered, media)
     for i, message in enumerate(messages):
         building.add(i, message)
     building.close()
@@ -81,7 +87,9 @@ class _Building:
         notes: list[Note],
         trail: Trail | None,
         remembered: Mapping[str, Turn],
+        media: Media,
     ) -> None:
+        self._media = media
         self._profile = profile
         self._notes = notes
         self._keys = trail.keys if trail is not None else {}
@@ -103,7 +111,7 @@ class _Building:
             case "system":
                 self._add_system(message, path)
             case "user":
-                parts = content.parts(message.content, f"{path}.content")
+                parts = content.parts(message.content, f"{path}.content", self._media)
                 if not parts:
                     raise InvalidRequest(
                         f"{path}.content is missing.", param=f"{path}.content", code="missing_required_parameter"
@@ -135,7 +143,7 @@ class _Building:
             self._notes.append(Note("messages", "approximated", "a thought signature is lost; its documented dummy is sent"))
 
     def _add_system(self, message: Message, path: str) -> None:
-        parts = content.parts(message.content, f"{path}.content")
+        parts = content.text_parts(message.content, f"{path}.content")
         if not self.turns:
             self.head += parts
         else:
@@ -147,7 +155,7 @@ class _Building:
             text = without_thought(message.content)
             parts = [Part(text=text)] if text else []
         else:
-            parts = content.parts(message.content, f"{path}.content")
+            parts = content.parts(message.content, f"{path}.content", self._media)
             if parts and parts[0].text:
                 parts[0] = Part(text=without_thought(parts[0].text))
             parts = [part for part in parts if part.text != ""]
@@ -241,17 +249,34 @@ class _Building:
                 response: dict[str, Any] = NO_RESULT
                 attached: list[Part] = []
             else:
-                response, attached = _response(*found)
+                response, attached = self._response(*found)
             function_response = FunctionResponse(id=call.id, name=call.name, response=response)
-            if attached and self._profile.media_in_results:
-                function_response.parts = [msgspec.to_builtins(part) for part in attached]
-            else:
-                media += attached
+            inside = fits_in_a_result if self._profile.media_in_results else _nowhere
+            function_response.parts = [in_a_result(part) for part in attached if inside(part)] or None
+            media += [part for part in attached if not inside(part)]
             parts.append(Part(function_response=function_response))
         return parts + media
 
+    def _response(self, k: int, message: Message) -> tuple[dict[str, Any], list[Part]]:
+        """Say a result as the object that Gemini wants, and the media beside it.
+
+        `$ref` inside a result breaks the service (it reads it as a reference), so such a result is sent as a text.
+        """
+        if message.content is None or isinstance(message.content, str):
+            text, media = message.content or "", _NO_MEDIA
+        else:
+            path = f"messages[{k}].content"
+            text, media = content.text_of(message.content, path), content.media_of(message.content, path, self._media)
+        try:
+            value = msgspec.json.decode(text) if text[:1] in "{[" and text else text
+        except (msgspec.DecodeError, RecursionError):
+            value = text
+        if isinstance(value, str) or '"$ref"' in text:
+            return ({RESULT: text} if text or not media else {}), media
+        return (value if isinstance(value, dict) else {RESULT: value}), media
+
     def _add_orphan(self, message: Message, path: str) -> None:
-        parts = content.parts(message.content, f"{path}.content")
+        parts = content.parts(message.content, f"{path}.content", self._media)
         name = message.name or message.tool_call_id or "a tool"
         self._notes.append(Note(path, "approximated", "a result without a call is told as a text of the user"))
         self._append("user", [Part(text=f"Result of {name[:100]}:"), *parts])
@@ -269,6 +294,10 @@ _NO_EXTRA: dict[str, Any] = {}
 _NO_MEDIA: list[Part] = []
 _NO_CALLS: list[tuple[FunctionCall, str | None]] = []
 _NOWHERE: list[int] = []
+
+
+def _nowhere(_part: Part) -> bool:
+    return False
 
 
 class _Results:
@@ -325,25 +354,6 @@ _EMPTY = Part()
 def _has_data(part: Part) -> bool:
     """Say whether a part that was sent back is of a kind that we know."""
     return msgspec.structs.replace(part, thought=None, thought_signature=None) != _EMPTY
-
-
-def _response(k: int, message: Message) -> tuple[dict[str, Any], list[Part]]:
-    """Say a result as the object that Gemini wants, and the media beside it.
-
-    `$ref` inside a result breaks the service (it reads it as a reference), so such a result is sent as a text.
-    """
-    if message.content is None or isinstance(message.content, str):
-        text, media = message.content or "", _NO_MEDIA
-    else:
-        path = f"messages[{k}].content"
-        text, media = content.text_of(message.content, path), content.media_of(message.content, path)
-    try:
-        value = msgspec.json.decode(text) if text[:1] in "{[" and text else text
-    except (msgspec.DecodeError, RecursionError):
-        value = text
-    if isinstance(value, str) or '"$ref"' in text:
-        return ({RESULT: text} if text or not media else {}), media
-    return (value if isinstance(value, dict) else {RESULT: value}), media
 
 
 def _google(extra_content: Any) -> dict[str, Any]:

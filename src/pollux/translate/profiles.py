@@ -23,6 +23,7 @@ class Profile:
     `levels` and `budgets` (smallest, largest) say how thinking is controlled: by one of them, or not at all.
     `signatures` says what becomes of a function call of the current turn without its thought signature: "required" is a 400.
     `mixes_tools`: Google's own tools beside functions. `media_in_results`: images inside a tool's result.
+    `resolution_by_part`: media resolution for each part, else one for the whole request.
     `candidates_max`: how many answers one native call gives; 3.x and all image models refuse more than one. Source: Gemini
     API, GenerationConfig.candidateCount.
     """
@@ -36,12 +37,13 @@ class Profile:
     signatures: Literal["none", "optional", "required"] = "none"
     mixes_tools: bool = False
     media_in_results: bool = False
+    resolution_by_part: bool = False
     candidates_max: int = 1
 
 
 def _since_3(family: str, **known: Any) -> Profile:
     """Make a profile with what all families since Gemini 3 share."""
-    return Profile(family, signatures="required", mixes_tools=True, media_in_results=True, **known)
+    return Profile(family, signatures="required", mixes_tools=True, media_in_results=True, resolution_by_part=True, **known)
 
 
 def _of_2_5(family: str, **known: Any) -> Profile:

@@ -8,7 +8,8 @@ Source: Gemini API, generateContent; recorded traffic.
 """
 
 import operator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self, cast
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +22,23 @@ class Shape(Struct, rename="camel", omit_defaults=True, gc=False):
 
     Messages are trees, so the garbage collector need not follow them.
     """
+
+
+class Base64:
+    """Base64 that is on its way to Gemini: views of the request's body, or pieces made of what was fetched.
+
+    It stands for a text in `Blob.data`; `encode_request` splices it into the body, so that it is copied once.
+    """
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self, *pieces: bytes | memoryview) -> None:
+        self.pieces = pieces
+        self.size = sum(map(len, pieces))
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Nothing of it changes, and it may be large: a copied request shares it."""
+        return self
 
 
 class Blob(Shape):
@@ -53,7 +71,13 @@ class FunctionResponse(Shape):
     id: str | None = None
     name: str | None = None
     response: Json | None = None
-    parts: list[Json] | None = None
+    parts: list[Any] | None = None
+
+
+class MediaResolution(Shape):
+    """How finely one part is looked at."""
+
+    level: str | None = None
 
 
 class Part(Shape):
@@ -64,6 +88,8 @@ class Part(Shape):
     thought_signature: str | None = None
     inline_data: Blob | None = None
     file_data: FileData | None = None
+    media_resolution: MediaResolution | None = None
+    video_metadata: Json | None = None
     function_call: FunctionCall | None = None
     function_response: FunctionResponse | None = None
     executable_code: Json | None = None
@@ -99,6 +125,7 @@ class GenerationConfig(Shape):
     max_output_tokens: int | None = None
     stop_sequences: list[str] | None = None
     seed: int | None = None
+    media_resolution: str | None = None
     thinking_config: ThinkingConfig | None = None
 
 
@@ -198,8 +225,43 @@ class GenerateContentResponse(Shape):
     error: Json | None = None
 
 
+def inline_part(mime_type: str, data: Base64) -> Part:
+    """Make a part of media that are on their way."""
+    return Part(inline_data=Blob(mime_type=mime_type, data=cast("str", data)))  # fields are not checked while encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request's body, and the same without its media: what of it is worth looking into."""
+
+    body: bytes
+    told: bytes
+
+
+def encode_request(request: GenerateContentRequest) -> Encoded:
+    """Write a request. Media are spliced in: their base64 is copied once, from where it lies into the body."""
+    media: list[Base64] = []
+
+    def placeholder(value: Any) -> msgspec.Raw:
+        assert isinstance(value, Base64)
+        media.append(value)
+        return _PLACEHOLDER
+
+    told = msgspec.json.encode(request, enc_hook=placeholder)
+    if not media:
+        return Encoded(told, told)
+    between = told.split(b"\x00")  # encoded JSON holds no such byte elsewhere
+    pieces: list[bytes | memoryview] = [between[0]]
+    for data, rest in zip(media, between[1:], strict=True):
+        pieces += (*data.pieces, rest)
+    return Encoded(b"".join(pieces), told.replace(b"\x00", b""))
+
+
+_PLACEHOLDER = msgspec.Raw(b'"\x00"')
+
 _reply_decoder = msgspec.json.Decoder(GenerateContentResponse)
-_DATA_FIELDS = tuple(name for name in Part.__struct_fields__ if name not in {"thought", "thought_signature", "unnamed"})
+_MODIFIERS = {"thought", "thought_signature", "media_resolution", "video_metadata", "unnamed"}
+_DATA_FIELDS = tuple(name for name in Part.__struct_fields__ if name not in _MODIFIERS)
 _data_of = operator.attrgetter(*_DATA_FIELDS)
 _NO_DATA = (None,) * len(_DATA_FIELDS)
 

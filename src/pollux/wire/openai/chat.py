@@ -19,15 +19,54 @@ NULL = msgspec.Raw(b"null")
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
 
+class MediaUrl(Struct, gc=False):
+    """A data URL or an address of media. `url` stays as it came, a view of the body: it may be 100 MB.
+
+    OpenAI has `url` and `detail`. `format`, a media type, and `video_metadata` are other clients'.
+    """
+
+    url: msgspec.Raw = NULL
+    detail: str | None = None
+    format: str | None = None
+    video_metadata: Json | None = None
+
+
+class InputAudio(Struct, gc=False):
+    """Sound in base64; a view of the body, like a URL."""
+
+    data: msgspec.Raw = NULL
+    format: str | None = None
+
+
+class InputFile(Struct, gc=False):
+    """A file: its content (a data URL or bare base64), or the id of a stored one.
+
+    OpenAI has the first three. `file_url`, `format`, `detail` and `video_metadata` are other clients'.
+    """
+
+    file_data: msgspec.Raw = NULL
+    file_id: str | None = None
+    filename: str | None = None
+    file_url: str | None = None
+    format: str | None = None
+    detail: str | None = None
+    video_metadata: Json | None = None
+
+
 class ContentPart(Struct, gc=False):
-    """A piece of a message's content; which field is set follows from `type`."""
+    """A piece of a message's content; which field is set follows from `type`.
+
+    `video_url` and `audio_url` are other clients'.
+    """
 
     type: str
     text: str | None = None
     refusal: str | None = None
-    image_url: Any = None
-    input_audio: Any = None
-    file: Any = None
+    image_url: MediaUrl | str | None = None
+    input_audio: InputAudio | None = None
+    file: InputFile | None = None
+    video_url: MediaUrl | str | None = None
+    audio_url: MediaUrl | str | None = None
 
 
 class CalledFunction(Struct, gc=False):
