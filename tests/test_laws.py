@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pollux.emulator import Emulator
 from pollux.errors import ApiError, Unsupported
 from pollux.translate import chat, chat_answer
+from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.profiles import profile
 from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
@@ -35,7 +36,7 @@ def replies(events: list[generating.Json]) -> list[GenerateContentResponse]:
     return [decode_reply(msgspec.json.encode(event)) for event in events]
 
 
-def completion(events: list[generating.Json], thoughts: chat_answer.ThoughtsForm = "reasoning_content") -> Any:
+def completion(events: list[generating.Json], thoughts: ThoughtsForm = "reasoning_content") -> Any:
     """Tell native messages as one whole answer."""
     reader = ReplyReader()
     told = [event for reply in replies(events) for event in reader.feed(reply)]
@@ -46,7 +47,7 @@ def completion(events: list[generating.Json], thoughts: chat_answer.ThoughtsForm
 
 
 def chunks(
-    events: list[generating.Json], usage: chat_answer.UsageMode, thoughts: chat_answer.ThoughtsForm = "reasoning_content"
+    events: list[generating.Json], usage: chat_answer.UsageMode, thoughts: ThoughtsForm = "reasoning_content"
 ) -> list[Any]:
     """Tell native messages as chunks."""
     reader, form = ReplyReader(), chat_answer.ChatTelling(STAMP, MODEL, usage=usage, thoughts=thoughts)
@@ -112,7 +113,7 @@ async def test_any_split_of_a_broken_stream_gives_the_same_error(data: st.DataOb
 @laws
 @given(generating.answers(), usage_modes, thoughts_forms)
 def test_folding_the_chunks_gives_the_whole_answer(
-    answer: generating.Streamed, usage: chat_answer.UsageMode, thoughts: chat_answer.ThoughtsForm
+    answer: generating.Streamed, usage: chat_answer.UsageMode, thoughts: ThoughtsForm
 ) -> None:
     """Chunks of an answer that came in events add up to what the same answer is when it comes whole."""
     whole = completion([answer.whole], thoughts)

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pollux.cli.main import COMMANDS, EXAMPLES, parser
 from pollux.cli.options import flag
 from pollux.settings import Settings
+from pollux.translate.endings import ENDINGS
 from pollux.translate.parameters import ROWS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -65,6 +66,37 @@ def parameters() -> str:
     )
 
 
+def endings() -> str:
+    """How answers end, from the table of finish reasons."""
+    return "\n".join(
+        [
+            "# How an answer ends",
+            "",
+            *_generated("the rows in `src/pollux/translate/endings.py`"),
+            "",
+            "Every answer of Gemini, however it ends, comes as one legal choice: a `finish_reason` of OpenAI's, a `content`.",
+            "What was said is kept, whatever ended it.",
+            "",
+            "- Text and then a filter: the text, `content_filter`, no refusal.",
+            "- A filter before the first word, or a blocked prompt: `content` is null, `refusal` says why, `content_filter`.",
+            "- Any other ending without a word: `content` is an empty text.",
+            "- The limit of tokens may be reached while it thinks: `length`, and `reasoning_tokens` shows what that took.",
+            "- Calls: `tool_calls`, unless a limit or a filter ended the answer.",
+            "- A call whose arguments were cut is not a finished one: `length`.",
+            "- The native reason, message, ratings and feedback stand in the message's `extra_content.google`:",
+            "  `finish_reason`, `finish_message`, `safety_ratings`, `prompt_feedback`.",
+            "- A stream that breaks off or fails midway ends with one `error` message and no `[DONE]`, after what was said.",
+            "- Where a second try may help and nothing was told yet, the call is repeated once (*again*); `usage` counts both.",
+            "",
+            "| Gemini's reason | OpenAI's | again | what it means |",
+            "|---|---|---|---|",
+            *(f"| `{row.reason}` | `{row.told}` | {'yes' if row.again else ''} | {row.meaning} |" for row in ENDINGS),
+            "| any other | `stop` |  | Not known yet; its name is beside the answer. |",
+            "",
+        ]
+    )
+
+
 def settings() -> str:
     """The settings, from their declarations."""
     return "\n".join(
@@ -102,7 +134,9 @@ def settings() -> str:
     )
 
 
-PAGES: Mapping[str, Callable[[], str]] = MappingProxyType({"cli.md": cli, "parameters.md": parameters, "settings.md": settings})
+PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {"cli.md": cli, "endings.md": endings, "parameters.md": parameters, "settings.md": settings}
+)
 """Each page's name in `docs`, and what makes it."""
 
 

@@ -31,6 +31,9 @@ def fold(chunks: list[Json]) -> Json:
                     raise ValueError(f"choice {index} comes before choice {len(choices)}")
                 choices[index] = {"index": index, "message": {}, "finish_reason": None, "logprobs": None}
             merge(choices[index]["message"], piece["delta"])
+            if piece.get("logprobs") is not None:
+                told = choices[index]["logprobs"] or {"content": [], "refusal": None}
+                choices[index]["logprobs"] = told | {"content": [*told["content"], *piece["logprobs"]["content"]]}
             if piece.get("finish_reason") is not None:
                 choices[index]["finish_reason"] = piece["finish_reason"]
     for choice in choices.values():

@@ -37,6 +37,7 @@ from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.store.turns import SqliteTurnStore
 from pollux.translate import chat, chat_answer, embeddings, failures, models
+from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.media import Found
 from pollux.translate.memory import Trail, Turn
 from pollux.translate.notes import Note
@@ -164,7 +165,7 @@ def _telling(case: Case, plan: chat.Plan) -> chat_answer.ChatTelling:
         case.about("Model", DEFAULT_MODEL),
         usage=msgspec.convert(case.about("Usage", "none"), chat_answer.UsageMode),
         toolbox=plan.toolbox,
-        thoughts=msgspec.convert(case.about("Thoughts", "reasoning_content"), chat_answer.ThoughtsForm),
+        thoughts=msgspec.convert(case.about("Thoughts", "reasoning_content"), ThoughtsForm),
     )
 
 

@@ -37,14 +37,14 @@ SURVIVES = {
     "groundingMetadata": "grounding_metadata",
     "urlContextMetadata": "url_context_metadata",
     "avgLogprobs": "avg_logprobs",
-    "logprobsResult": "logprobs_result",
     "continuationToken": "continuation_token",
 }
 """Candidate fields without a place in OpenAI's form, and their names in `extra_content.google`."""
 
 COUNTED = {
     "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount", "cachedContentTokenCount",
-    "totalTokenCount", "promptTokensDetails", "candidatesTokensDetails", "serviceTier",
+    "totalTokenCount", "promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails", "toolUsePromptTokensDetails",
+    "serviceTier", "trafficType",
 }  # fmt: skip
 """Usage fields that are read."""
 
@@ -94,7 +94,7 @@ class Reading:
     def is_asked_for_twice(self) -> bool:
         """Whether the server asks once more, since the answer ended without saying anything (CONTRACT, section 4)."""
         first = self.candidates.get(0, Candidate())
-        return not (first.thoughts or first.parts) and first.finish in MENDED
+        return not (first.thoughts or first.parts) and (first.finish in MENDED or not self.has_end)
 
 
 def twice(usage: Json) -> Json:
@@ -237,6 +237,7 @@ def losses(reading: Reading, answer: Json) -> list[str]:
     for place, number in expected_usage(reading.usage).items():
         outer, _, inner = place.rpartition(".")
         expect(f"usage.{place}", (answer["usage"][outer] if outer else answer["usage"]).get(inner, 0), number)
+    expect("usage.extra_content", answer["usage"].get("extra_content", {}).get("google", {}), expected_extras(reading.usage))
     tier = reading.usage.get("serviceTier")
     expect("service_tier", answer.get("service_tier"), "default" if tier == "standard" else tier)
     return found
@@ -248,12 +249,13 @@ def _compare_choice(reading: Reading, choice: Json, expect: Any) -> None:
     place = f"choices[{choice['index']}]"
     google = dict(message.get("extra_content", {}).get("google", {}))
     is_blocked = "blockReason" in reading.feedback and not candidate.finish
+    is_refused = is_blocked or (candidate.finish in FILTERED and not candidate.parts)
     expect(f"{place}.role", message["role"], "assistant")
-    has_content = candidate.text or not (is_blocked or candidate.calls)
+    has_content = candidate.text or not (is_refused or candidate.calls)
     expect(f"{place}.content", message["content"], candidate.text if has_content else None)
     expect(f"{place}.reasoning_content", message.get("reasoning_content", ""), candidate.thoughts)
     expect(f"{place}.finish_reason", choice["finish_reason"], _finish_reason(candidate, is_blocked=is_blocked))
-    expect(f"{place}.refusal", bool(message["refusal"]), is_blocked)
+    expect(f"{place}.refusal", bool(message["refusal"]), is_refused)
     if choice["index"] == 0 and (is_blocked or reading.feedback.get("safetyRatings")):
         expect("prompt_feedback", google.pop("prompt_feedback", None), reading.feedback)
     if candidate.signatures:
@@ -321,8 +323,32 @@ def expected_usage(native: Json) -> dict[str, int]:
         "total_tokens": prompt + candidates + thoughts,
         "prompt_tokens_details.cached_tokens": native.get("cachedContentTokenCount", 0),
         "prompt_tokens_details.audio_tokens": heard.get("AUDIO", 0),
-        "prompt_tokens_details.image_tokens": heard.get("IMAGE", 0) if len(heard) > 1 else 0,
+        "prompt_tokens_details.image_tokens": heard.get("IMAGE", 0),
         "prompt_tokens_details.text_tokens": heard.get("TEXT", 0) if len(heard) > 1 else 0,
         "completion_tokens_details.reasoning_tokens": thoughts,
         "completion_tokens_details.audio_tokens": said.get("AUDIO", 0),
+        "completion_tokens_details.text_tokens": said.get("TEXT", 0) if len(said) > 1 else 0,
     }
+
+
+PLACES = {
+    "promptTokensDetails": ("prompt_tokens_details", {"TEXT", "IMAGE", "AUDIO"}),
+    "candidatesTokensDetails": ("candidates_tokens_details", {"TEXT", "AUDIO"}),
+    "cacheTokensDetails": ("cache_tokens_details", {"TEXT"}),
+    "toolUsePromptTokensDetails": ("tool_use_prompt_tokens_details", {"TEXT"}),
+}
+"""The native details, our names for them, and the modalities that OpenAI's usage tells."""
+
+
+def expected_extras(native: Json) -> Json:
+    """Say what the caller must read under `google` in `usage`: what OpenAI's has no place for."""
+    found: Json = {
+        name: [{"tokenCount": 0} | detail for detail in native[key]]
+        for key, (name, told) in PLACES.items()
+        if not {detail["modality"] for detail in native.get(key, [])} <= told
+    }
+    if native.get("toolUsePromptTokenCount"):
+        found["tool_use_prompt_token_count"] = native["toolUsePromptTokenCount"]
+    if "trafficType" in native:
+        found["traffic_type"] = native["trafficType"]
+    return found

@@ -14,6 +14,7 @@ from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper
 from pollux.server.streaming import Commitment, relay
 from pollux.translate import chat, chat_answer
+from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.profiles import profile
 from pollux.wire.closed import Decoders
 from pollux.wire.openai.chat import ChatCompletionRequest
@@ -99,7 +100,7 @@ def _usage_mode(request: ChatCompletionRequest, *, each: bool) -> chat_answer.Us
     return "each" if each else "last"
 
 
-def _thoughts_form(app: "App", exchange: Exchange) -> chat_answer.ThoughtsForm:
+def _thoughts_form(app: "App", exchange: Exchange) -> ThoughtsForm:
     """Give the form of thought summaries: the header's, or the setting's."""
     match exchange.headers.get(b"x-pollux-thoughts"):
         case None:

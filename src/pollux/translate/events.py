@@ -20,68 +20,73 @@ class Started(Event, frozen=True, gc=False):
     model_version: str | None
 
 
-class Text(Event, frozen=True, gc=False):
+class OfChoice(Event, frozen=True, gc=False):
+    """Something that a reply says of one choice."""
+
+    candidate: int
+
+
+class Text(OfChoice, frozen=True, gc=False):
     """A piece of the answer's text, never empty."""
 
-    candidate: int
     text: str
 
 
-class Thought(Event, frozen=True, gc=False):
+class Thought(OfChoice, frozen=True, gc=False):
     """A piece of a thought summary, never empty."""
 
-    candidate: int
     text: str
 
 
-class CallStart(Event, frozen=True, gc=False):
+class CallStart(OfChoice, frozen=True, gc=False):
     """A function call begins: its native name and signature, and as much of its arguments' JSON as is there."""
 
-    candidate: int
     name: str
     arguments: str
     signature: str | None
 
 
-class CallArguments(Event, frozen=True, gc=False):
+class CallArguments(OfChoice, frozen=True, gc=False):
     """A further piece of the last call's arguments, where the backend streams them."""
 
-    candidate: int
     text: str
 
 
-class CallEnd(Event, frozen=True, gc=False):
+class CallEnd(OfChoice, frozen=True, gc=False):
     """The last call is complete. A call without it was cut."""
 
-    candidate: int
+
+class Logprobs(OfChoice, frozen=True, gc=False):
+    """The native log probabilities of the text that follows."""
+
+    result: dict[str, Any]
 
 
-class Signature(Event, frozen=True, gc=False):
+class Signature(OfChoice, frozen=True, gc=False):
     """The signature of the answer's text: opaque, to be given back on the next turn."""
 
-    candidate: int
     signature: str
 
 
-class Extra(Event, frozen=True, gc=False):
-    """A native field of the candidate that OpenAI's form has no place for; a later one of the same name replaces it."""
+class Extra(OfChoice, frozen=True, gc=False):
+    """A native field of the candidate that OpenAI's form has no place for; a later one of the same name replaces it.
 
-    candidate: int
+    None takes it away.
+    """
+
     name: str
     value: Any
 
 
-class Finish(Event, frozen=True, gc=False):
+class Finish(OfChoice, frozen=True, gc=False):
     """The candidate has ended, with the native reason."""
 
-    candidate: int
     reason: str
 
 
-class Blocked(Event, frozen=True, gc=False):
+class Blocked(OfChoice, frozen=True, gc=False):
     """The prompt was blocked: there is no candidate at all; the choice is told in its place."""
 
-    candidate: int
     reason: str
     feedback: dict[str, Any]
 
@@ -96,4 +101,7 @@ class Usage(Event, frozen=True, gc=False):
     tool_use: int
     prompt_by_modality: dict[str, int]
     completion_by_modality: dict[str, int]
+    cached_by_modality: dict[str, int]
+    tool_use_by_modality: dict[str, int]
     service_tier: str | None
+    traffic_type: str | None

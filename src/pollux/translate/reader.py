@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from pollux.errors import UpstreamFailed
+from pollux.translate.endings import AGAIN
 from pollux.translate.events import (
     Blocked,
     CallArguments,
@@ -23,22 +24,16 @@ from pollux.translate.events import (
     Event,
     Extra,
     Finish,
+    Logprobs,
     Signature,
     Started,
     Text,
     Thought,
-    Usage,
 )
 from pollux.translate.memory import TurnRecorder
 from pollux.translate.partial import ArgumentsWriter, OutOfOrder
-from pollux.wire.gemini.generate import (
-    Candidate,
-    FunctionCall,
-    GenerateContentResponse,
-    ModalityTokenCount,
-    Part,
-    UsageMetadata,
-)
+from pollux.translate.usage import counted, latest
+from pollux.wire.gemini.generate import Candidate, FunctionCall, GenerateContentResponse, Part, UsageMetadata
 
 EXTRAS = (
     "finish_message",
@@ -47,22 +42,13 @@ EXTRAS = (
     "grounding_metadata",
     "url_context_metadata",
     "avg_logprobs",
-    "logprobs_result",
     "continuation_token",
 )
 """Fields of a candidate that OpenAI's form has no place for. They survive under `extra_content.google`, by these names."""
 
 
-ODD_ENDS = frozenset(
-    {"STOP", "OTHER", "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"}
-)
-"""Ends which, without any content before them, a second try may mend. CONTRACT, section 4."""
-
 USAGES_KEPT_MAX = 100
 """Running totals that are kept before they are put together; putting together for every event would cost more."""
-
-CUTS = frozenset({"MAX_TOKENS", "CONTINUATION"})
-"""Ends at which a call whose arguments were still coming is cut: it stays without its end."""
 
 
 _extras_of = operator.attrgetter(*EXTRAS)
@@ -112,7 +98,7 @@ class ReplyReader:
         if reply.usage_metadata is not None:
             self._usages.append(reply.usage_metadata)
             if len(self._usages) > USAGES_KEPT_MAX:
-                self._usages = [_latest(self._usages)]
+                self._usages = [latest(self._usages)]
         for candidate in reply.candidates or ():
             index = candidate.index or 0
             if self._choice is None:
@@ -134,7 +120,7 @@ class ReplyReader:
     def close(self) -> list[Event]:
         """Give what is known only at the end."""
         events: list[Event] = [Extra(candidate, "parts", parts) for candidate, parts in self.recorder.traces().items()]
-        return [*events, _usage(_latest(self._usages))]
+        return [*events, counted(latest(self._usages))]
 
     @property
     def complete(self) -> bool:
@@ -144,8 +130,10 @@ class ReplyReader:
     @property
     def odd_end(self) -> str | None:
         """Why the answer is none, when it ended without saying anything in a way that a second try may mend."""
-        reason = self.finished.get(self._first)
-        return reason if not self.said and reason in ODD_ENDS else None
+        if self.said or self.blocked:
+            return None
+        reason = self.finished.get(self._first, "no candidate")
+        return reason if reason in AGAIN or not self.finished else None
 
     def _start(self, reply: GenerateContentResponse, events: list[Event]) -> None:
         """Say whose answer it is. Of several requests that answer together each native id is its own choice's."""
@@ -157,6 +145,8 @@ class ReplyReader:
                 events.append(Extra(self._choice, "response_id", reply.response_id))
 
     def _candidate(self, candidate: Candidate, index: int, events: list[Event]) -> None:
+        if candidate.logprobs_result:
+            events.append(Logprobs(index, candidate.logprobs_result))
         content = candidate.content
         if content is not None and content.parts:
             self.recorder.feed(index, content.parts)
@@ -166,7 +156,7 @@ class ReplyReader:
         if values != _NO_EXTRAS:
             self._extras(index, values, events)
         if candidate.finish_reason is not None and index not in self.finished:
-            if candidate.finish_reason not in CUTS:
+            if candidate.finish_reason == "STOP":  # else a call whose arguments were still coming is cut: it has no end
                 self._end_call(index, events)
             self.finished[index] = candidate.finish_reason
             events.append(Finish(index, candidate.finish_reason))
@@ -241,58 +231,3 @@ def _added(earlier: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         else value
         for key, value in new.items()
     }
-
-
-def _latest(usages: list[UsageMetadata]) -> UsageMetadata:
-    """Give for each field the latest value that came."""
-    latest = UsageMetadata()
-    for name in UsageMetadata.__struct_fields__:
-        setattr(latest, name, next((value for usage in reversed(usages) if (value := getattr(usage, name)) is not None), None))
-    return latest
-
-
-def add(one: Usage, other: Usage) -> Usage:
-    """Add the tokens of two calls that answer one request."""
-    return Usage(
-        prompt=one.prompt + other.prompt,
-        completion=one.completion + other.completion,
-        cached=one.cached + other.cached,
-        reasoning=one.reasoning + other.reasoning,
-        tool_use=one.tool_use + other.tool_use,
-        prompt_by_modality=_sum(one.prompt_by_modality, other.prompt_by_modality),
-        completion_by_modality=_sum(one.completion_by_modality, other.completion_by_modality),
-        service_tier=other.service_tier or one.service_tier,
-    )
-
-
-def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}
-
-
-def _usage(native: UsageMetadata) -> Usage:
-    """Add up the tokens so that the parts make the total.
-
-    Source: recorded totals: prompt + candidates + thoughts + toolUsePrompt. Where the total shows that the thoughts are inside
-    the candidates already, they are not counted twice.
-    """
-    tool_use = native.tool_use_prompt_token_count or 0
-    prompt = (native.prompt_token_count or 0) + tool_use
-    candidates = native.candidates_token_count or 0
-    thoughts = native.thoughts_token_count or 0
-    inside = thoughts > 0 and candidates >= thoughts and native.total_token_count == prompt + candidates
-    return Usage(
-        prompt=prompt,
-        completion=candidates if inside else candidates + thoughts,
-        cached=native.cached_content_token_count or 0,
-        reasoning=thoughts,
-        tool_use=tool_use,
-        prompt_by_modality=_by_modality(native.prompt_tokens_details),
-        completion_by_modality=_by_modality(native.candidates_tokens_details),
-        service_tier=native.service_tier,
-    )
-
-
-def _by_modality(details: list[ModalityTokenCount] | None) -> dict[str, int]:
-    if not details:
-        return {}
-    return {detail.modality or "UNKNOWN": detail.token_count or 0 for detail in details}

@@ -179,6 +179,7 @@ class CompletionTokensDetails(Struct, gc=False):
     audio_tokens: int = 0
     accepted_prediction_tokens: int = 0
     rejected_prediction_tokens: int = 0
+    text_tokens: int | UnsetType = UNSET
 
 
 class Usage(Struct, gc=False):
@@ -189,6 +190,7 @@ class Usage(Struct, gc=False):
     total_tokens: int = 0
     prompt_tokens_details: PromptTokensDetails = msgspec.field(default_factory=PromptTokensDetails)
     completion_tokens_details: CompletionTokensDetails = msgspec.field(default_factory=CompletionTokensDetails)
+    extra_content: Json | UnsetType = UNSET
 
 
 class AnswerFunction(Struct, gc=False):
@@ -228,13 +230,37 @@ class AnswerMessage(Struct, gc=False, kw_only=True):
     extra_content: Json | UnsetType = UNSET
 
 
+class TopLogprob(Struct, gc=False):
+    """A token that might have come, and its log probability."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class TokenLogprob(Struct, gc=False):
+    """A token of the answer, its log probability, and what might have come in its place."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+    top_logprobs: list[TopLogprob]
+
+
+class Logprobs(Struct, gc=False):
+    """The log probabilities of an answer's tokens."""
+
+    content: list[TokenLogprob]
+    refusal: None = None
+
+
 class Choice(Struct, gc=False):
     """One answer of a completion."""
 
     index: int
     message: AnswerMessage
     finish_reason: str
-    logprobs: None = None
+    logprobs: Logprobs | None = None
 
 
 class ChatCompletion(Struct, gc=False, kw_only=True):
@@ -295,7 +321,7 @@ class ChunkChoice(Struct, gc=False):
     index: int
     delta: Delta
     finish_reason: str | None = None
-    logprobs: None = None
+    logprobs: Logprobs | None = None
 
 
 class ChatCompletionChunk(Struct, gc=False, kw_only=True):
