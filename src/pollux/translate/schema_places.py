@@ -1,0 +1,39 @@
+"""Places in the caller's schema, and the faults that name them."""
+
+from typing import Any, NoReturn
+
+from pollux.errors import InvalidRequest
+
+Place = tuple[Any, ...]
+"""Where something stands: the outer place and a step. The root is empty. Making one costs little, and few are ever written."""
+
+PLACE_CHARACTERS_MAX = 300
+"""Longest path that is written; keys are the caller's and may be of any length."""
+
+
+def written(place: Place) -> str:
+    """Write a place as what follows the schema's own path: `.properties.x.items[0]`."""
+    steps: list[str] = []
+    while place:
+        place, step = place
+        steps.append(f"[{step}]" if isinstance(step, int) else f".{step}")
+    text = "".join(reversed(steps))
+    return text if len(text) <= PLACE_CHARACTERS_MAX else text[:PLACE_CHARACTERS_MAX] + "…"
+
+
+class SchemaFault(Exception):
+    """A schema that cannot be converted: where in it, and why."""
+
+    def __init__(self, place: Place, why: str) -> None:
+        super().__init__(why)
+        self.place = place
+        self.why = why
+
+    def refuse(self, path: str) -> NoReturn:
+        """Say it as an error of the request; `path` is the schema's own."""
+        where = path + written(self.place)
+        raise InvalidRequest(f"{where} {self.why}.", param=where) from None
+
+
+class Contradiction(SchemaFault):
+    """Constraints that no value satisfies."""
