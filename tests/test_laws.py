@@ -18,6 +18,7 @@ from pollux.upstream.client import ContentStream
 from pollux.wire.gemini.generate import GenerateContentResponse, decode_reply
 from pollux.wire.openai.chat import ChatCompletionRequest
 from tests.judges import folding, generating, playing
+from tests.judges.google_document import plain
 
 STAMP = chat_answer.Stamp("0123456789abcdef01234567", 1_784_000_000)
 MODEL = "gemini-3.6-flash"
@@ -255,7 +256,7 @@ def test_turns_alternate_and_none_is_empty(request: generating.Json) -> None:
 @given(generating.requests)
 async def test_the_emulator_accepts_what_is_sent(request: generating.Json) -> None:
     """The emulator, which is as strict as the service, takes every native body that is built."""
-    body = msgspec.to_builtins(translated(request))
+    body = plain(translated(request))
     path = f"/v1beta/models/{request['model']}:generateContent"
     answer = await playing.ask(emulator, "POST", path, body, headers={"x-goog-api-key": "some-key-for-tests"})
 
@@ -273,7 +274,7 @@ async def test_the_emulator_accepts_what_is_sent_of_an_agent(request: generating
         for call in message.get("tool_calls", []):
             call.pop("extra_content", None)
     asked = decoded(request)
-    body = msgspec.to_builtins(chat.to_gemini(asked, profile(asked.model)).native)
+    body = plain(chat.to_gemini(asked, profile(asked.model)).native)
     path = f"/v1beta/models/{request['model']}:generateContent"
     answer = await playing.ask(emulator, "POST", path, body, headers={"x-goog-api-key": "some-key-for-tests"})
 

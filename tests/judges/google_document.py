@@ -40,6 +40,11 @@ class Entry:
         return f"{self.schema}.{self.field}" + (f"={self.value}" if self.value else "")
 
 
+def plain(native: Any) -> Any:
+    """Give a native message as plain JSON, as it goes over the wire; it may hold raw JSON, such as a converted schema."""
+    return msgspec.json.decode(msgspec.json.encode(native))
+
+
 @cache
 def overlay() -> tuple[Entry, ...]:
     """Read the overlay file."""

@@ -156,7 +156,8 @@ def _plan(case: Case) -> chat.Plan:
     asked: dict[str, Any] = {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello"}]}
     if (case.folder / "request.json").exists():
         asked |= msgspec.json.decode(case.given("request.json"))
-    return chat.to_gemini(msgspec.convert(asked, ChatCompletionRequest), Profile("any", mixes_tools=True))
+    request = msgspec.json.decode(msgspec.json.encode(asked), type=ChatCompletionRequest)
+    return chat.to_gemini(request, Profile("any", mixes_tools=True))
 
 
 def _telling(case: Case, plan: chat.Plan) -> chat_answer.ChatTelling:

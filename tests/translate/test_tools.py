@@ -29,7 +29,9 @@ def plan(names: list[str]) -> chat.Plan:
     """Build the request that has these functions."""
     functions = [{"type": "function", "function": {"name": name}} for name in names]
     request = {"model": "gemini-3.6-flash", "messages": [{"role": "user", "content": "Hi"}], "tools": functions}
-    return chat.to_gemini(msgspec.convert(request, ChatCompletionRequest), profile("gemini-3.6-flash"))
+    return chat.to_gemini(
+        msgspec.json.decode(msgspec.json.encode(request), type=ChatCompletionRequest), profile("gemini-3.6-flash")
+    )
 
 
 @settings(deadline=None)
@@ -38,7 +40,7 @@ def test_names_fit_gemini_and_come_back(names: list[str]) -> None:
     """Every native name is one that Gemini takes, no two are the same, and each leads back to the caller's name."""
     built = plan(names)
     assert built.native.tools is not None
-    natives = [declared["name"] for declared in built.native.tools[0]["functionDeclarations"]]
+    natives = [declared.name for declared in built.native.tools[0]["functionDeclarations"]]
 
     assert all(re.fullmatch(GEMINI_S, native) for native in natives)
     assert len(set(natives)) == len(names)

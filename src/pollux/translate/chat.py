@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from pollux.errors import InvalidRequest
-from pollux.translate import extras, messages, parameters, thinking, tools
+from pollux.translate import extras, formats, messages, parameters, thinking, tools
 from pollux.translate.media import Found, Media
 from pollux.translate.memory import Trail, Turn, forget_signatures, sign_lost_calls
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
 from pollux.translate.tools import Toolbox
-from pollux.wire.gemini.generate import GenerateContentRequest, GenerationConfig
+from pollux.wire.gemini.generate import Content, GenerateContentRequest, GenerationConfig, Part
 from pollux.wire.openai import chat as wire
 
 STOP_SEQUENCES_MAX = 5
@@ -36,6 +36,7 @@ class Plan(Struct, frozen=True):
     notes: list[Note]
     toolbox: Toolbox
     trail: Trail | None
+    form: formats.Form = formats.TEXT
     answers: int = 1
     candidate_count: int = 1
 
@@ -68,12 +69,16 @@ def to_gemini(
     parameters.check(request, notes)
     gemini = extras.extras(request, notes)
     box = tools.toolbox(request, gemini, profile, notes)
+    form = formats.form(request.response_format, profile, notes, beside_tools=box.tools is not None)
     media = Media(found, profile, notes)
     contents, system = messages.contents(request.messages, profile, notes, trail, remembered, media)
+    if form.instruction is not None:
+        system = _instructed(system, form.instruction)
     parameters.in_range("n", request.n, 1, ANSWERS_MAX)
     answers = request.n or 1
     candidate_count = _candidate_count(answers, profile, streamed=request.stream is True)
     config = _generation_config(request, gemini, profile, notes)
+    config.response_mime_type, config.response_json_schema = form.mime_type, form.json_schema
     if candidate_count > 1:
         config.candidate_count = candidate_count
     config.media_resolution = media.resolution()
@@ -87,7 +92,12 @@ def to_gemini(
     )
     if native.cached_content is not None:
         _leave_to_the_cache(native, notes)
-    return Plan(native, notes, box, trail, answers, candidate_count)
+    return Plan(native, notes, box, trail, form, answers, candidate_count)
+
+
+def _instructed(system: Content | None, instruction: str) -> Content:
+    """Say the form of the answer in the system instruction, after what the caller says there."""
+    return Content(parts=[*((system.parts or ()) if system is not None else ()), Part(text=instruction)])
 
 
 def _candidate_count(answers: int, profile: Profile, *, streamed: bool) -> int:

@@ -10,9 +10,13 @@ KEY_BYTES = 32
 """Bytes of a digest: with fewer, somebody could look for two contents that share one, and meet what is another's."""
 
 
-def key(content: bytes | memoryview, kind: str = "") -> bytes:
-    """Give the key of a content, and of what kind of thing is made of it."""
-    return hashlib.blake2b(content, digest_size=KEY_BYTES, person=kind.encode()).digest()
+def key(content: bytes | memoryview, *sorts: str) -> bytes:
+    """Give the key of a content, and of what is made of it: `sorts` are part of it."""
+    digest = hashlib.blake2b(content, digest_size=KEY_BYTES)
+    for sort in sorts:
+        digest.update(b"\0%d\0" % len(sort))
+        digest.update(sort.encode())
+    return digest.digest()
 
 
 class Kept(Generic[Made]):

@@ -54,7 +54,12 @@ ROWS: tuple[Row, ...] = (
     Row("logit_bias", "ignored", why="The native API has no counterpart.", neutral=({},)),
     Row("logprobs", "refused", why="Today's models do not give log probabilities.", neutral=(False,)),
     Row("top_logprobs", "refused", why="Today's models do not give log probabilities.", neutral=(0,)),
-    Row("response_format", "refused", why=f"Only text can be asked for. {LATER}", neutral=({"type": "text"},)),
+    Row(
+        "response_format",
+        "mapped",
+        to="generationConfig.responseMimeType, responseJsonSchema",
+        why="Any JSON Schema; what the service does not know of it is told to the model, and the answer is checked.",
+    ),
     Row("tools", "mapped", to="tools", why="Functions, custom tools, and Google's own tools."),
     Row("tool_choice", "mapped", to="toolConfig.functionCallingConfig"),
     Row(

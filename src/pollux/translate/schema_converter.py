@@ -5,13 +5,14 @@ the lost condition stands in the nearest `description`, so that the model reads 
 answer is made impossible, and a wrong one is found by the check of the answer against the caller's own schema.
 
 A schema is either *plain* (its keywords can be taken one by one), a *reference*, a *union* (`anyOf` or `oneOf` with nothing but
-annotations beside it), or none of these: then it is *flattened* first. References within it are followed, `allOf` is merged, and
-what stands beside a union goes into every branch.
+annotations beside it), or none of these: then it is *flattened* first. References within it are followed, `allOf` is merged,
+and what stands beside a union goes into every branch.
 
 Definitions that are referred to are converted once, each on its own, so that references cost nothing and cycles end.
 Expansion (merging, distributing over branches) is counted in steps; a schema that needs too many is refused.
 """
 
+from collections import deque
 from itertools import product
 from typing import Any, Literal
 
@@ -64,7 +65,7 @@ class Converter:
         self._origins: dict[int, Place] = {}
         self._kept_alive: list[Any] = []
         self._names: dict[int, str] = {}
-        self._waiting: list[tuple[str, Any, Place]] = []
+        self._waiting: deque[tuple[str, Any, Place]] = deque()
         self._definitions: dict[str, Schema] = {}
         self._definition_places: dict[str, Place] = {}
         draft = root.get("$schema")
@@ -74,7 +75,7 @@ class Converter:
         """Give the native schema. Raises SchemaFault."""
         converted = self._sub(self._root, (), 0)
         while self._waiting:
-            name, schema, place = self._waiting.pop()
+            name, schema, place = self._waiting.popleft()
             self._definitions[name] = self._sub(schema, place, 1)
         schema_cycles.loosen(self._definitions, self._lose, self._origins, self._definition_places)
         if "$ref" in converted:
@@ -123,7 +124,7 @@ class Converter:
         if schema.keys() <= _LEAF and _texts(schema):
             return schema
         if "const" in schema or "enum" in schema:
-            return self._enumerated(schema, kind, place, depth)
+            return self._enumerated(schema, kind, place)
         if schema.get("nullable") is True and type(kind) is str and kind != "null":
             self._lose((place, "nullable"), "taken as OpenAPI means it: null is allowed too")
             kind = [kind, "null"]
@@ -304,7 +305,7 @@ class Converter:
 
     # Enumerations and lists of types
 
-    def _enumerated(self, schema: Schema, kind: Any, place: Place, depth: int) -> Schema:
+    def _enumerated(self, schema: Schema, kind: Any, place: Place) -> Schema:
         """Convert `enum` and `const`: by kinds of values, since the service takes texts and numbers alone."""
         keyword = "const" if "const" in schema else "enum"
         values = [schema["const"]] if "const" in schema else schema["enum"]
@@ -351,7 +352,7 @@ class Converter:
             if not isinstance(kind, str) or kind not in TYPES:
                 raise SchemaFault((place, "type"), f"must hold nothing but {', '.join(sorted(TYPES))}")
         if "enum" in schema or "const" in schema:
-            return self._enumerated(schema, kinds, place, depth)
+            return self._enumerated(schema, kinds, place)
         beside = {name: value for name, value in schema.items() if name in ANNOTATIONS}
         rest = {name: value for name, value in schema.items() if name not in ANNOTATIONS and name != "type"}
         branches = [
@@ -366,7 +367,9 @@ class Converter:
     # References, unions, and everything together
 
     def _composed(self, schema: Schema, place: Place, depth: int) -> Schema:
-        beside = {name: value for name, value in schema.items() if name not in _COMPOSING and name not in ("$defs", "definitions")}
+        beside = {
+            name: value for name, value in schema.items() if name not in _COMPOSING and name not in ("$defs", "definitions")
+        }
         composing = [name for name in schema if name in _COMPOSING and schema[name] is not None]
         if not composing:
             return self._plain(beside, place, depth)
@@ -438,11 +441,18 @@ class Converter:
         if not all(isinstance(branch, dict) for branch in resolved):
             return False
         kinds = [branch.get("type") for branch in resolved]
-        if all(isinstance(kind, str) for kind in kinds) and len({*kinds}) == len(kinds) and not {"integer", "number"} <= {*kinds}:
+        if (
+            all(isinstance(kind, str) for kind in kinds)
+            and len({*kinds}) == len(kinds)
+            and not {"integer", "number"} <= {*kinds}
+        ):
             return True
         constants = [_constants(branch) for branch in resolved]
         shared = set.intersection(*({*found} for found in constants))
-        return any(len({value for found in constants for value in found[name]}) == sum(len(f[name]) for f in constants) for name in shared)
+        return any(
+            len({value for found in constants for value in found[name]}) == sum(len(f[name]) for f in constants)
+            for name in shared
+        )
 
     def _flattened(self, schema: Schema, place: Place, depth: int) -> Schema:
         """Convert a schema in which everything stands beside everything."""
@@ -494,7 +504,9 @@ class Converter:
         self._steps += 1
         if self._steps > STEPS_MAX or len(following) > DEPTH_MAX:
             raise SchemaFault(place, f"expands to more than {STEPS_MAX} sub-schemas, or leads to itself")
-        base = {name: value for name, value in schema.items() if name not in _COMPOSING and name not in ("$defs", "definitions")}
+        base = {
+            name: value for name, value in schema.items() if name not in _COMPOSING and name not in ("$defs", "definitions")
+        }
         self._remember_places(base, place)
         unions: list[tuple[Place, list[Any]]] = []
         parts: list[tuple[Any, Place]] = []

@@ -99,10 +99,10 @@ def _components(edges: dict[str, set[str]]) -> list[set[str]]:
     low: dict[str, int] = {}
     path: list[str] = []
     on_path: set[str] = set()
-    for start in edges:
+    for start, first in edges.items():
         if start in index:
             continue
-        work = [(start, iter(edges[start]))]
+        work = [(start, iter(first))]
         index[start] = low[start] = len(index)
         path.append(start)
         on_path.add(start)

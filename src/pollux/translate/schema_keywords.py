@@ -33,7 +33,9 @@ TABLE: tuple[Keyword, ...] = (
     ),
     Keyword(("additionalProperties",), "kept", ""),
     Keyword(
-        ("enum",), "kept", "texts and numbers; null becomes a branch of its own, true and false and objects their type, and told"
+        ("enum",),
+        "kept",
+        "texts and numbers; null becomes a branch of its own, true and false and objects their type, and told",
     ),
     Keyword(
         ("anyOf",), "kept", "constraints beside it are put into every branch; where that grows too large, the branches are told"
@@ -54,14 +56,18 @@ TABLE: tuple[Keyword, ...] = (
         "rewritten",
         "for whole numbers the next bound; for others the bound itself, and told. Draft 4's true and false are understood",
     ),
-    Keyword(("additionalItems",), "rewritten", "beside a list in `items` (a tuple of the older drafts): `items`, or `maxItems`"),
+    Keyword(
+        ("additionalItems",), "rewritten", "beside a list in `items` (a tuple of the older drafts): `items`, or `maxItems`"
+    ),
     Keyword(("patternProperties",), "rewritten", "`additionalProperties` that take what any of the patterns allows, and told"),
-    Keyword(("unevaluatedProperties", "unevaluatedItems"), "rewritten", "as `additionalProperties`, where nothing else is beside"),
+    Keyword(
+        ("unevaluatedProperties", "unevaluatedItems"), "rewritten", "as `additionalProperties`, where nothing else is beside"
+    ),
     Keyword(("pattern",), "told", "Must match the pattern …"),
-    Keyword(("minLength", "maxLength"), "told", "At least … characters."),
+    Keyword(("minLength", "maxLength"), "told", "Length: … or more."),
     Keyword(("multipleOf",), "told", "A multiple of …"),
     Keyword(("uniqueItems",), "told", "No two items are equal."),
-    Keyword(("minProperties", "maxProperties"), "told", "At least … properties."),
+    Keyword(("minProperties", "maxProperties"), "told", "Properties: … or more."),
     Keyword(("contains", "minContains", "maxContains", "propertyNames"), "told", "as JSON"),
     Keyword(("not", "if", "then", "else"), "told", "as JSON"),
     Keyword(("dependencies", "dependentRequired", "dependentSchemas"), "told", "as JSON"),
@@ -130,12 +136,12 @@ def shown(value: Any) -> str:
 
 _WORDS: dict[str, Callable[[Any], str]] = {
     "pattern": lambda value: f"Must match the pattern {value}" if len(str(value)) <= SHOWN_CHARACTERS_MAX else "",
-    "minLength": lambda value: f"At least {value} characters.",
-    "maxLength": lambda value: f"At most {value} characters.",
+    "minLength": lambda value: f"Length: {value} or more.",
+    "maxLength": lambda value: f"Length: {value} or less.",
     "multipleOf": lambda value: f"A multiple of {value}.",
     "uniqueItems": lambda _: "No two items are equal.",
-    "minProperties": lambda value: f"At least {value} properties.",
-    "maxProperties": lambda value: f"At most {value} properties.",
+    "minProperties": lambda value: f"Properties: {value} or more.",
+    "maxProperties": lambda value: f"Properties: {value} or less.",
 }
 
 

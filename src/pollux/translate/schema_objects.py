@@ -20,7 +20,9 @@ def as_object(schema: Schema, losses: list[Loss]) -> Schema:
         if keyword in schema:
             branches = [found for branch in schema[keyword] if (found := _resolved(branch, definitions)) is not None]
             if len(branches) > 1:
-                losses.append((((), keyword), "approximated", "a function takes one object: it has the properties of all branches"))
+                losses.append(
+                    (((), keyword), "approximated", "a function takes one object: it has the properties of all branches")
+                )
             rest = {name: value for name, value in schema.items() if name != keyword}
             return _with_properties({**rest, **_together(branches)})
     return _with_properties(schema)
@@ -39,9 +41,10 @@ def _resolved(branch: Schema, definitions: dict[str, Schema]) -> Schema | None:
         if "$ref" not in branch:
             break
         branch = definitions[branch["$ref"].removeprefix(_PREFIX)]
-    if "anyOf" in branch or "oneOf" in branch:
-        inner = [found for one in branch.get("anyOf", branch.get("oneOf")) if (found := _resolved(one, definitions)) is not None]
-        return _together(inner) if inner else None
+    for keyword in ("anyOf", "oneOf"):
+        if keyword in branch:
+            inner = [found for one in branch[keyword] if (found := _resolved(one, definitions)) is not None]
+            return _together(inner) if inner else None
     kind = branch.get("type", "object")
     return branch if kind == "object" or (isinstance(kind, list) and "object" in kind) else None
 
@@ -58,7 +61,9 @@ def _together(branches: list[Schema]) -> Schema:
         "type": "object",
         "properties": {name: subs[0] if len(subs) == 1 else {"anyOf": subs} for name, subs in properties.items()},
     }
-    required = [name for name in branches[0].get("required", ()) if all(name in branch.get("required", ()) for branch in branches)]
+    required = [
+        name for name in branches[0].get("required", ()) if all(name in branch.get("required", ()) for branch in branches)
+    ]
     if required:
         together["required"] = required
     if all(branch.get("additionalProperties") is False for branch in branches):

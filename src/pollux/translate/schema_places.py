@@ -3,6 +3,7 @@
 from typing import Any, NoReturn
 
 from pollux.errors import InvalidRequest
+from pollux.wire.closed import joined
 
 Place = tuple[Any, ...]
 """Where something stands: the outer place and a step. The root is empty. Making one costs little, and few are ever written."""
@@ -13,12 +14,14 @@ PLACE_CHARACTERS_MAX = 300
 
 def written(place: Place) -> str:
     """Write a place as what follows the schema's own path: `.properties.x.items[0]`."""
-    steps: list[str] = []
+    steps: list[Any] = []
     while place:
         place, step = place
-        steps.append(f"[{step}]" if isinstance(step, int) else f".{step}")
-    text = "".join(reversed(steps))
-    return text if len(text) <= PLACE_CHARACTERS_MAX else text[:PLACE_CHARACTERS_MAX] + "…"
+        steps.append(step)
+    text = "_"
+    for step in reversed(steps):
+        text = f"{text}[{step}]" if isinstance(step, int) else joined(text, step)
+    return text[1:] if len(text) <= PLACE_CHARACTERS_MAX else text[1:PLACE_CHARACTERS_MAX] + "…"
 
 
 class SchemaFault(Exception):

@@ -35,6 +35,13 @@ Root = Literal["any", "object"]
 """What the root may be: anything for an answer, an object for a function's parameters."""
 
 
+class AskedSchema(Struct, frozen=True):
+    """A schema as the caller wrote it, and where it stood in the request."""
+
+    raw: msgspec.Raw
+    path: str
+
+
 class Converted(Struct, frozen=True):
     """A native schema as JSON, and what it lost: places, fates and reasons."""
 
@@ -45,15 +52,26 @@ class Converted(Struct, frozen=True):
 _kept: Kept[Converted] = Kept(bytes_max=KEPT_BYTES_MAX, count_max=KEPT_COUNT_MAX)
 
 
-def native(raw: msgspec.Raw | bytes, path: str, notes: list[Note], *, root: Root = "any") -> msgspec.Raw:
-    """Give the native schema for a caller's, and note what it loses. Raises InvalidRequest, which names the place in it."""
+def native(
+    raw: msgspec.Raw | bytes,
+    path: str,
+    notes: list[Note],
+    *,
+    root: Root = "any",
+    title: str | None = None,
+    description: str | None = None,
+) -> msgspec.Raw:
+    """Give the native schema for a caller's, and note what it loses. Raises InvalidRequest, which names the place in it.
+
+    `title` and `description` are said of the schema outside of it; the model reads them in it.
+    """
     content = memoryview(raw)
     if len(content) > SCHEMA_BYTES_MAX:
         raise InvalidRequest(f"{path} is larger than {SCHEMA_BYTES_MAX} bytes.", param=path, code="schema_too_large")
-    name = key(content, root)
+    name = key(content, root, title or "", description or "")
     made = _kept.get(name)
     if made is None:
-        made = _convert(content, path, root)
+        made = _convert(content, path, root, title, description)
         _kept.put(name, made, len(memoryview(made.native)) + sum(len(place) + len(why) + 200 for place, _, why in made.losses))
     for place, fate, why in made.losses:
         notes.append(Note(path + place, fate, why))
@@ -80,14 +98,20 @@ def decoded(content: bytes | memoryview | msgspec.Raw, path: str) -> Schema:
     return schema
 
 
-def _convert(content: memoryview, path: str, root: Root) -> Converted:
+def _convert(content: memoryview, path: str, root: Root, title: str | None, description: str | None) -> Converted:
     try:
         converted, losses = convert(decoded(content, path), root=root)
     except SchemaFault as fault:
         fault.refuse(path)
     except RecursionError:
         raise InvalidRequest(f"{path} is nested too deeply.", param=path, code="nesting_too_deep") from None
-    listed = [(written(place), fate, why) for place, fate, why in losses[:NOTES_MAX]]
-    if len(losses) > NOTES_MAX:
-        listed.append(("", "approximated", f"{len(losses) - NOTES_MAX} further constraints of this schema are not enforced"))
+    if description:
+        own = converted.get("description")
+        converted = {**converted, "description": f"{description}\n{own}" if own else description}
+    if title and "title" not in converted:
+        converted = {"title": title, **converted}
+    distinct = [*dict.fromkeys(losses)]
+    listed = [(written(place), fate, why) for place, fate, why in distinct[:NOTES_MAX]]
+    if len(distinct) > NOTES_MAX:
+        listed.append(("", "approximated", f"{len(distinct) - NOTES_MAX} further constraints of this schema are not enforced"))
     return Converted(msgspec.Raw(msgspec.json.encode(converted)), tuple(listed))

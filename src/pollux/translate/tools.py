@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from pollux.errors import InvalidRequest, Unsupported
-from pollux.translate import extras
+from pollux.translate import extras, schemas
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
+from pollux.translate.schemas import AskedSchema
 from pollux.wire.closed import joined
 from pollux.wire.gemini.generate import FunctionCallingConfig, FunctionDeclaration, ToolConfig
 from pollux.wire.openai.chat import ChatCompletionRequest
@@ -39,10 +40,17 @@ GOOGLE_TOOLS: dict[str, str] = {
 }
 """Tools that run at Google, by the names that callers give them, and OpenAI's names of the like."""
 
-NO_ARGUMENTS = {"type": "object", "properties": {}}
+NO_ARGUMENTS = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 CUSTOM_INPUT = "input"
 """The one parameter of a function that stands for an OpenAI custom tool."""
+
+SCHEMAS_BYTES_MAX = schemas.SCHEMA_BYTES_MAX
+"""Largest schemas of all functions together, so that a request's cost is bounded. Large tool lists have some 100 KB."""
+
+_CUSTOM_SCHEMA = msgspec.Raw(
+    msgspec.json.encode({"type": "object", "properties": {CUSTOM_INPUT: {"type": "string"}}, "required": [CUSTOM_INPUT]})
+)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 _ODD = re.compile(r"[^A-Za-z0-9_.:-]+")
@@ -50,11 +58,15 @@ _SERVICE_PREFIX = "default_api:"
 
 
 class Toolbox(Struct, frozen=True):
-    """What a request says of tools, and what telling the answer needs: whose names were changed, which tools are custom."""
+    """What a request says of tools, and what telling the answer needs: whose names were changed, which tools are custom.
+
+    `schemas` are the functions' parameters as the caller wrote them, by name.
+    """
 
     tools: list[dict[str, Any]] | None = None
     config: ToolConfig | None = None
     names: dict[str, str] = {}
+    schemas: dict[str, AskedSchema] = {}
     custom: frozenset[str] = frozenset()
     legacy: bool = False
     parallel: bool = True
@@ -106,6 +118,7 @@ def toolbox(request: ChatCompletionRequest, gemini: extras.Extras, profile: Prof
         tools=box.native(),
         config=box.config(_choice(request, box.strict, {*box.names.values()})),
         names=box.names,
+        schemas=box.schemas,
         custom=frozenset(box.custom),
         legacy=bool(legacy),
         parallel=request.parallel_tool_calls is not False,
@@ -132,7 +145,9 @@ class _Box:
         self._notes = notes
         self._declarations: list[FunctionDeclaration] = []
         self._google: dict[str, Any] = {}
+        self._room = SCHEMAS_BYTES_MAX
         self.names: dict[str, str] = {}
+        self.schemas: dict[str, AskedSchema] = {}
         self.custom: set[str] = set()
         self.strict = False
 
@@ -166,12 +181,22 @@ class _Box:
         if not isinstance(name, str) or not name:
             raise InvalidRequest(f"{path}.name is missing.", param=f"{path}.name", code="missing_required_parameter")
         if parameters is not None and not isinstance(parameters, dict):
-            raise InvalidRequest(f"{path}.parameters must be a JSON schema.", param=f"{path}.parameters", code="invalid_type")
+            raise InvalidRequest(
+                f"{path}.parameters must be a JSON Schema: an object.", param=f"{path}.parameters", code="invalid_type"
+            )
         if description is not None and not isinstance(description, str):
             raise InvalidRequest(f"{path}.description must be a text.", param=f"{path}.description", code="invalid_type")
         self.strict = self.strict or function.get("strict") is True
         self._note_unknown(function, _FUNCTION_KEYS, path)
-        self._declare(name, description, parameters or NO_ARGUMENTS, path)
+        schema = msgspec.Raw(msgspec.json.encode(parameters)) if parameters else NO_ARGUMENTS
+        self._room -= len(memoryview(schema))
+        if self._room < 0:
+            raise InvalidRequest(
+                f"The functions' parameters have more than {SCHEMAS_BYTES_MAX} bytes together.",
+                param=f"{path}.parameters",
+                code="schema_too_large",
+            )
+        self._declare(name, description, schema, path)
 
     def _note_unknown(self, given: dict[str, Any], known: frozenset[str], path: str) -> None:
         """Note the keys that are dropped; clients put their own ones in."""
@@ -193,11 +218,10 @@ class _Box:
         name = custom.get("name")
         if not isinstance(name, str) or not name:
             raise InvalidRequest(f"{path}.name is missing.", param=f"{path}.name", code="missing_required_parameter")
-        schema = {"type": "object", "properties": {CUSTOM_INPUT: {"type": "string"}}, "required": [CUSTOM_INPUT]}
-        self._declare(name, description.strip() or None, schema, path)
+        self._declare(name, description.strip() or None, _CUSTOM_SCHEMA, path)
         self.custom.add(name)
 
-    def _declare(self, name: str, description: str | None, schema: dict[str, Any], path: str) -> None:
+    def _declare(self, name: str, description: str | None, schema: msgspec.Raw, path: str) -> None:
         native = native_name(name)
         if native in self.names:
             raise InvalidRequest(f"{path}.name {name[:80]!r} is given twice.", param=f"{path}.name")
@@ -206,7 +230,9 @@ class _Box:
         if native != name:
             self._notes.append(Note(f"{path}.name", "approximated", f"the model sees {native}"))
         self.names[native] = name
-        self._declarations.append(FunctionDeclaration(name=native, description=description, parameters_json_schema=schema))
+        self.schemas[name] = AskedSchema(schema, f"{path}.parameters")
+        converted = schemas.native(schema, f"{path}.parameters", self._notes, root="object")
+        self._declarations.append(FunctionDeclaration(name=native, description=description, parameters_json_schema=converted))
 
     def google(self, entry: dict[str, Any], path: str) -> None:
         """Add one of Google's tools in Google's form: an object whose keys are the kinds."""
@@ -237,7 +263,7 @@ class _Box:
                 param="tools",
                 code="unsupported_value",
             )
-        functions = [{"functionDeclarations": msgspec.to_builtins(self._declarations)}] if self._declarations else []
+        functions = [{"functionDeclarations": self._declarations}] if self._declarations else []
         return functions + [{kind: value} for kind, value in self._google.items()]
 
     def config(self, choice: FunctionCallingConfig | None) -> ToolConfig | None:

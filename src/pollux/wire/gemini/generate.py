@@ -126,6 +126,8 @@ class GenerationConfig(Shape):
     stop_sequences: list[str] | None = None
     seed: int | None = None
     media_resolution: str | None = None
+    response_mime_type: str | None = None
+    response_json_schema: Any = None
     thinking_config: ThinkingConfig | None = None
 
 

@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 Json = dict[str, Any]
 
 NULL = msgspec.Raw(b"null")
-"""A field that is not given, and that nobody reads. What nobody reads is not decoded: a caller may send 100 MB of it."""
+"""A field that is not given. What nobody reads is not decoded: a caller may send 100 MB of it."""
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
@@ -139,7 +139,7 @@ class ChatCompletionRequest(Struct, gc=False):
     logit_bias: msgspec.Raw = NULL
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    response_format: Any = None
+    response_format: msgspec.Raw = NULL
     tools: Any = None
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
