@@ -12,6 +12,9 @@ PLACE_CHARACTERS_MAX = 300
 """Longest path that is written; keys are the caller's and may be of any length."""
 
 
+_WITH_SIGN = frozenset({"$defs", "$ref", "$dynamicRef", "$recursiveRef"})
+
+
 def written(place: Place) -> str:
     """Write a place as what follows the schema's own path: `.properties.x.items[0]`."""
     steps: list[Any] = []
@@ -20,7 +23,7 @@ def written(place: Place) -> str:
         steps.append(step)
     text = "_"
     for step in reversed(steps):
-        text = f"{text}[{step}]" if isinstance(step, int) else joined(text, step)
+        text = f"{text}[{step}]" if isinstance(step, int) else f"{text}.{step}" if step in _WITH_SIGN else joined(text, step)
     return text[1:] if len(text) <= PLACE_CHARACTERS_MAX else text[1:PLACE_CHARACTERS_MAX] + "…"
 
 

@@ -1,7 +1,7 @@
 """`$ref` within one schema: JSON pointers, anchors and the schema's own ids. Nothing is ever fetched."""
 
+import re
 from typing import Any
-from urllib.parse import unquote
 
 from pollux.translate.schema_keywords import Schema
 from pollux.translate.schema_places import Place, SchemaFault
@@ -31,7 +31,7 @@ class References:
         if fragment and not fragment.startswith("/"):
             return self._by_name(f"#{fragment}", place)
         for raw in fragment.split("/")[1:]:
-            step = unquote(raw).replace("~1", "/").replace("~0", "~")
+            step = _unescaped(raw)
             match found:
                 case dict() if step in found:
                     found, at = found[step], (at, step)
@@ -51,6 +51,15 @@ class References:
                 place, f"refers to {name[:100]!r}, outside the schema; it is not fetched. Put what it means under $defs"
             )
         return self._named[name]
+
+
+_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def _unescaped(step: str) -> str:
+    """Read a step of a JSON pointer in a URI's fragment."""
+    plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), step.encode()).decode(errors="replace")
+    return plain.replace("~1", "/").replace("~0", "~")
 
 
 def _names(root: Schema) -> dict[str, tuple[Any, Place]]:
