@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pollux.emulator import Emulator
+from pollux.emulator.response_rules import TOO_MANY_STATES
 from tests.emulator.in_process import KEY, PATH, STREAM, call, config, say
 
 TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
@@ -127,6 +128,22 @@ async def test_all_wrong_fields_are_told_at_once_but_not_endlessly() -> None:
     assert len(many.json["error"]["details"][0]["fieldViolations"]) == 100
 
 
+JSON_MODE = config(responseMimeType="application/json")
+
+REFERRING = {
+    "$defs": {"Draft": {"type": "string"}},
+    "title": "Letter",
+    "$ref": "#/$defs/Letter",
+    "properties": {"draft": {"$ref": "#/$defs/Draft", "description": "The first one"}},
+}
+
+NESTED = {"type": "array", "maxItems": 40, "items": {"type": "array", "maxItems": 25, "items": {"type": "string"}}}
+
+
+def answered_by(schema: Any) -> dict[str, Any]:
+    return config(responseMimeType="application/json", responseSchema=schema)
+
+
 MEANINGS: list[tuple[str, Any, str]] = [
     ("gemini-3.6-flash", {}, "* GenerateContentRequest.contents: contents is not specified\n"),
     ("gemini-3.6-flash", {"contents": [{"role": "system", "parts": [{"text": "a"}]}]}, "Please use a valid role: user, model."),
@@ -147,6 +164,59 @@ MEANINGS: list[tuple[str, Any, str]] = [
     ),
     ("gemini-3.6-flash", config(candidateCount=2), "Multiple candidates is not enabled for this model"),
     ("gemini-3.6-flash", config(presencePenalty=0.5), "Penalty is not enabled for models/gemini-3.6-flash"),
+    (
+        "gemini-3.8-flash",
+        config(responseModalities=["TEXT", "image"]),
+        ("The requested combination of response modalities (TEXT, IMAGE) is not supported by the model. models/gemini-3.8-flash "
+        "accepts the following combination of response modalities:\n* TEXT\n"),
+    ),
+    (
+        "gemini-2.5-flash",
+        JSON_MODE | {"tools": [{"functionDeclarations": [{"name": "f"}]}]},
+        "Function calling with a response mime type: 'application/json' is unsupported",
+    ),
+    (
+        "gemini-2.5-pro",
+        JSON_MODE | {"tools": [{"googleSearch": {}}]},
+        "Tool use with a response mime type: 'application/json' is unsupported",
+    ),
+    (
+        "gemini-3.6-flash",
+        config(responseMimeType="application/json", responseSchema={"type": "STRING"}, responseJsonSchema={}),
+        "response_schema must not be set when response_json_schema is set.",
+    ),
+    (
+        "gemini-3.6-flash",
+        answered_by({"type": "OBJECT", "properties": {"a": {"type": "ARRAY", "items": {"type": "OBJECT"}}}, "required": ["b"]}),
+        ("* GenerateContentRequest.generation_config.response_schema.required[0]: property is not defined\n"
+        '* GenerateContentRequest.generation_config.response_schema.properties["a"].items.properties: should be non-empty for '
+        "OBJECT type\n"),
+    ),
+    (
+        "gemini-3.6-flash",
+        answered_by({"type": "STRING", "properties": {"a": {"type": "INTEGER", "enum": ["1"]}}}),
+        ("* GenerateContentRequest.generation_config.response_schema.properties: only allowed for OBJECT type\n"
+        '* GenerateContentRequest.generation_config.response_schema.properties["a"].enum: only allowed for STRING type\n'),
+    ),
+    (
+        "gemini-3.6-flash",
+        config(responseMimeType="application/json", responseJsonSchema=REFERRING),
+        "schema at properties.draft can only contain properties starting with '$' when $ref is present",
+    ),
+    ("gemini-2.5-flash", config(responseMimeType="application/json", responseJsonSchema=NESTED), TOO_MANY_STATES),
+    (
+        "gemini-3.8-flash",
+        {**say(), "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": NESTED}]}]},
+        "Request contains an invalid argument.",
+    ),
+    (
+        "gemini-3.8-flash",
+        say(safetySettings=[{"category": "HARM_CATEGORY_TOXICITY", "threshold": "BLOCK_NONE"}]),
+        ("* GenerateContentRequest.safety_settings[0]: element predicate failed: $.category in "
+        "(HarmCategory.HARM_CATEGORY_HATE_SPEECH, HarmCategory.HARM_CATEGORY_SEXUALLY_EXPLICIT, "
+        "HarmCategory.HARM_CATEGORY_DANGEROUS_CONTENT, HarmCategory.HARM_CATEGORY_HARASSMENT, "
+        "HarmCategory.HARM_CATEGORY_CIVIC_INTEGRITY)\n"),
+    ),
     ("gemini-flash-latest", config(frequencyPenalty=-1), "Penalty is not enabled for models/gemini-3.8-flash"),
     ("gemini-2.5-flash", config(responseLogprobs=True), "Logprobs is not enabled for this model"),
     (
@@ -236,7 +306,6 @@ async def test_a_prompt_beyond_the_context_is_refused() -> None:
         (say(tools=[{"computerUse": {"environment": "ENVIRONMENT_BROWSER"}}]), "the tool computerUse"),
         (part(fileData={"fileUri": "gs://bucket/film.mp4"}), "fileData parts"),
         (config(responseMimeType="application/yaml"), "answers of the type application/yaml"),
-        (config(responseModalities=["image"]), "output of other modalities than text"),
     ],
     ids=str,
 )

@@ -28,6 +28,7 @@ def check(request: dict[str, Any], model: Model) -> None:
     _check_ranges(config, model.family)
     _check_thinking(config.get("thinkingConfig", {}), model)
     _check_enabled(config, model)
+    response_rules.check(request, model)
     if request["contents"][-1].get("role") == "model" and not model.family.prefill:
         # https://github.com/pipecat-ai/pipecat/pull/5821; 3.6 Flash added "unless the last part is a function response".
         raise invalid("Requests ending with a model turn are not supported.")
@@ -148,8 +149,6 @@ def check_emulated(request: dict[str, Any], model: Model) -> None:
     missing += [f"responseFormat.{kind}" for kind in config.get("responseFormat", {}) if kind != "text"]
     if response_rules.mime_type(config) not in (response_rules.TEXT, response_rules.JSON, response_rules.ENUM):
         missing.append(f"answers of the type {response_rules.mime_type(config)}")
-    if any(modality not in ("TEXT", "MODALITY_UNSPECIFIED") for modality in config.get("responseModalities", [])):
-        missing.append("output of other modalities than text")
     if model.family_name == "media":
         missing.append(f"answers of {model.name}")
     if missing:

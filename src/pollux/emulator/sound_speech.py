@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pollux.emulator.answers import last_user_text
-from pollux.emulator.errors import NativeError, invalid
+from pollux.emulator.errors import invalid
 from pollux.emulator.faults import Fault
 from pollux.emulator.models import Model
 from pollux.emulator.replies import Stamp
+from pollux.emulator.response_rules import wrong_modalities
 from pollux.emulator.shapes import PART_DATA
 from pollux.emulator.sound import RATE, VOICES, Utterance, spoken
 from pollux.emulator.tokens import details
@@ -70,7 +71,7 @@ def check(request: dict[str, Any], model: Model) -> None:
     modalities = [name for name in config.get("responseModalities", []) if name != "MODALITY_UNSPECIFIED"]
     if not model.speaks:
         if "AUDIO" in modalities and model.family_name != "media":
-            raise _wrong_modalities(modalities, model, "TEXT")
+            raise wrong_modalities(modalities, model, "TEXT")
         if "speechConfig" in config and model.family_name != "media":
             # https://github.com/livekit/livekit/issues/4103 (of the Live API).
             raise invalid("Cannot extract voices from a non-audio request.")
@@ -79,7 +80,7 @@ def check(request: dict[str, Any], model: Model) -> None:
         # https://github.com/TheKentuckian/robot_comic/issues/122, of gemini-3.1-flash-tts-preview.
         raise invalid("Developer instruction is not enabled for this model")
     if modalities != ["AUDIO"]:
-        raise _wrong_modalities(modalities or ["TEXT"], model, "AUDIO")
+        raise wrong_modalities(modalities or ["TEXT"], model, "AUDIO")
     if any(tool for tool in request.get("tools", [])):
         # AFTER the same sentence about Gemma.
         raise invalid(f"Function calling is not enabled for models/{model.name}")
@@ -127,14 +128,6 @@ def replies(
         candidate["index"] = 0
         listed.append({"candidates": [candidate]} | _ending(stamp, sent))
     return listed
-
-
-def _wrong_modalities(modalities: list[str], model: Model, accepted: str) -> NativeError:
-    """Quoted in danielmiessler/Fabric#1607 and BerriAI/litellm#11118."""
-    return invalid(
-        f"The requested combination of response modalities ({', '.join(modalities)}) is not supported by the model. "
-        f"models/{model.name} accepts the following combination of response modalities:\n* {accepted}\n"
-    )
 
 
 def _check_contents(request: dict[str, Any], model: Model) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pollux.emulator.errors import invalid
 from pollux.emulator.models import Model
+from pollux.emulator.response_rules import google_schema_lines
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 
@@ -47,7 +48,7 @@ def _check_declarations(tools: list[dict[str, Any]]) -> None:
                     f"{where}name: Invalid function name. Must start with a letter or an underscore. Must be alphameric (a-z, "
                     "A-Z, 0-9), underscores (_), dots (.), colons (:), or dashes (-), with a maximum length of 128.\n"
                 )
-            lines += _schema_lines(function.get("parameters", {}), f"{where}parameters")
+            lines += google_schema_lines(function.get("parameters", {}), f"{where}parameters")
             if "parameters" in function and "parametersJsonSchema" in function:
                 # AFTER the discovery document: "This field is mutually exclusive with `parameters`."
                 lines.append(f"{where}parameters_json_schema: mutually exclusive with parameters\n")
@@ -57,28 +58,6 @@ def _check_declarations(tools: list[dict[str, Any]]) -> None:
     if twice:
         # https://github.com/owndev/Open-WebUI-Functions/issues/135
         raise invalid(f"Duplicate function declaration found: {twice}")
-
-
-def _schema_lines(schema: dict[str, Any], path: str) -> list[str]:
-    """Look at Google's Schema alone; `parametersJsonSchema` is taken as it is (recorded with all of JSON Schema)."""
-    lines = []
-    if schema.get("enum") and schema.get("type") != "STRING":
-        # https://github.com/directus/directus/issues/27100
-        lines.append(f"{path}.enum: only allowed for STRING type\n")
-    if schema.get("type") == "ARRAY" and not schema.get("items"):
-        # Quoted since 2024 in many places; no recorded request is without.
-        lines.append(f"{path}.items: missing field.\n")
-    for i, name in enumerate(schema.get("required", [])):
-        if name not in schema.get("properties", {}):
-            # https://github.com/iBUHub/AIStudioToAPI/issues/154
-            lines.append(f"{path}.required[{i}]: property is not defined\n")
-    for name, inner in schema.get("properties", {}).items():
-        lines += _schema_lines(inner, f"{path}.properties[{name}]")
-    if "items" in schema:
-        lines += _schema_lines(schema["items"], f"{path}.items")
-    for i, inner in enumerate(schema.get("anyOf", [])):
-        lines += _schema_lines(inner, f"{path}.any_of[{i}]")
-    return lines
 
 
 def _check_config(config: dict[str, Any], names: list[str], *, beside_google: bool) -> None:
