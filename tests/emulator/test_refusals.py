@@ -167,8 +167,8 @@ MEANINGS: list[tuple[str, Any, str]] = [
     (
         "gemini-3.8-flash",
         config(responseModalities=["TEXT", "image"]),
-        ("The requested combination of response modalities (TEXT, IMAGE) is not supported by the model. models/gemini-3.8-flash "
-        "accepts the following combination of response modalities:\n* TEXT\n"),
+        ("The requested combination of response modalities (TEXT, IMAGE) is not supported by the model. models/gemini-3.8-"
+        "flash accepts the following combination of response modalities:\n* TEXT\n"),
     ),
     (
         "gemini-2.5-flash",

@@ -80,7 +80,7 @@ BOUNDED_ITEMS_MAX = 960
 """Sum of all `maxItems` of a request, each multiplied by those inside it. Source: googleapis/python-genai#2170 (about 960)."""
 
 SCHEMA_TEXT_CHARS_MAX = 100_000
-"""Names of properties and members of enumerations in one schema. That there is a limit is quoted; the number is the emulator's."""
+"""Names of properties and members of enumerations in one schema. A limit is quoted; its number is the emulator's."""
 
 FUNCTIONS = "functionDeclarations"
 
