@@ -21,7 +21,7 @@ of a request decide how calls are told.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,15 +29,18 @@ from typing import Any
 import msgspec
 
 from pollux.errors import ApiError
+from pollux.media.workshop import Workshop
 from pollux.server import bodies, streaming
 from pollux.server import failures as server_failures
 from pollux.server.answering import Answering
 from pollux.server.asking import Replies
 from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
+from pollux.server.speaking import Speaking
 from pollux.store.turns import SqliteTurnStore
 from pollux.translate import chat, chat_answer, embeddings, failures, models
 from pollux.translate.chat_choice import ThoughtsForm
+from pollux.translate.events import Event
 from pollux.translate.media import Found
 from pollux.translate.memory import Trail, Turn
 from pollux.translate.notes import Note
@@ -156,8 +159,11 @@ def _plan(case: Case) -> chat.Plan:
     asked: dict[str, Any] = {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello"}]}
     if (case.folder / "request.json").exists():
         asked |= msgspec.json.decode(case.given("request.json"))
+    family = profile(asked["model"])
+    if family.speaks != "only":
+        family = Profile("any", mixes_tools=True, draws=True, speaks="perhaps")
     request = msgspec.json.decode(msgspec.json.encode(asked), type=ChatCompletionRequest)
-    return chat.to_gemini(request, Profile("any", mixes_tools=True))
+    return chat.to_gemini(request, family)
 
 
 def _telling(case: Case, plan: chat.Plan) -> chat_answer.ChatTelling:
@@ -167,6 +173,7 @@ def _telling(case: Case, plan: chat.Plan) -> chat_answer.ChatTelling:
         usage=msgspec.convert(case.about("Usage", "none"), chat_answer.UsageMode),
         toolbox=plan.toolbox,
         thoughts=msgspec.convert(case.about("Thoughts", "reasoning_content"), ThoughtsForm),
+        speech=plan.speech,
     )
 
 
@@ -177,9 +184,26 @@ async def _reply(case: Case) -> Computed:
     plan = _plan(case)
     reader = ReplyReader(single_call=plan.toolbox.legacy or not plan.toolbox.parallel)
     telling = _telling(case, plan)
-    for event in [*reader.feed(reply), *reader.close()]:
-        telling.feed(event)
+    async for events in _spoken(plan, [[*reader.feed(reply), *reader.close()]]):
+        for event in events:
+            telling.feed(event)
     return {"openai.json": page(telling.completion())}
+
+
+async def _spoken(plan: chat.Plan, reads: list[list[Event]]) -> AsyncIterator[list[Event]]:
+    """Bring sound into the format that was asked for, as the server does."""
+
+    async def given() -> AsyncIterator[list[Event]]:
+        for events in reads:
+            yield events
+
+    speaking = _speaking(plan, streamed=False)
+    async for events in given() if speaking is None else speaking.events(given()):
+        yield events
+
+
+def _speaking(plan: chat.Plan, *, streamed: bool) -> Speaking | None:
+    return None if plan.speech is None else Speaking(Workshop(), plan.speech.format, streamed=streamed)
 
 
 async def _stream(case: Case) -> Computed:
@@ -195,7 +219,7 @@ async def _stream(case: Case) -> Computed:
     commitment = streaming.Commitment(exchange, commit_seconds=60, keep_alive_seconds=60)
     memory = Memory(SqliteTurnStore(None, days=1, bytes_max=1_000_000))
     keeper = Keeper(memory, "owner", "family", STAMP.token, plan.trail)
-    async with Answering(plan, call, []) as answering:
+    async with Answering(plan, call, [], _speaking(plan, streamed=True)) as answering:
         await streaming.relay(exchange, answering, telling, keeper, commitment)
     memory.close()
     assert stream.is_closed

@@ -3,6 +3,7 @@
 It shares no code with the translation, and does not care how an answer is told: whole, or in chunks that were added up.
 """
 
+import base64
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -68,7 +69,11 @@ class Candidate:
     parts: list[Json] = field(default_factory=list)
     """All parts in order, but thoughts, interim pictures and empty texts; calls whole."""
     has_traces: bool = False
-    """Whether a part is more than a text or a call."""
+    """Whether a part is more than a text, a call, a picture or sound."""
+    images: list[Json] = field(default_factory=list)
+    """The pictures' parts."""
+    sound: bytes = b""
+    """Raw samples of all pieces."""
     finish: str | None = None
     survives: Json = field(default_factory=dict)
 
@@ -160,9 +165,18 @@ def _part(reading: Reading, candidate: Candidate, part: Json) -> None:
     if "functionCall" in part:
         _call(reading, candidate, part)
     elif "text" not in part:
-        if not (part.get("thought") and "inlineData" in part):
+        kind = part.get("inlineData", {}).get("mimeType", "").partition("/")[0]
+        if part.get("thought") and kind:
+            return  # an interim picture
+        if kind == "image":
+            candidate.images.append(part)
+        elif kind == "audio":
+            assert part["inlineData"]["mimeType"] == "audio/L16;codec=pcm;rate=24000"
+            candidate.sound += base64.b64decode(part["inlineData"]["data"])
+        else:
             candidate.has_traces = True
-            candidate.parts.append(part)
+        told = kind in {"image", "audio"}
+        candidate.parts.append({"inlineData": {"mimeType": part["inlineData"]["mimeType"]}} if told else part)
     else:
         for name in part.keys() - {"text", "thought", "thoughtSignature"}:
             _unnamed(reading, f"part.{name}")
@@ -251,7 +265,9 @@ def _compare_choice(reading: Reading, choice: Json, expect: Any) -> None:
     is_blocked = "blockReason" in reading.feedback and not candidate.finish
     is_refused = is_blocked or (candidate.finish in FILTERED and not candidate.parts)
     expect(f"{place}.role", message["role"], "assistant")
-    has_content = candidate.text or not (is_refused or candidate.calls)
+    has_content = candidate.text or not (is_refused or candidate.calls or candidate.sound)
+    expect(f"{place}.images", [_told_image(image) for image in message.get("images", [])], candidate.images)
+    expect(f"{place}.audio", _told_sound(message.get("audio")), candidate.sound)
     expect(f"{place}.content", message["content"], candidate.text if has_content else None)
     expect(f"{place}.reasoning_content", message.get("reasoning_content", ""), candidate.thoughts)
     expect(f"{place}.finish_reason", choice["finish_reason"], _finish_reason(candidate, is_blocked=is_blocked))
@@ -277,6 +293,19 @@ def _finish_reason(candidate: Candidate, *, is_blocked: bool) -> str:
     if candidate.finish in ("MAX_TOKENS", "CONTINUATION"):
         return "length"
     return "tool_calls" if candidate.calls else "stop"
+
+
+def _told_image(image: Json) -> Json:
+    """Read a picture that was told back into its native part."""
+    mime_type, data = re.fullmatch(r"data:([^;]+);base64,(.*)", image["image_url"]["url"], re.DOTALL).groups()  # type: ignore[union-attr] # else the test fails
+    part = {"inlineData": {"mimeType": mime_type, "data": data}}
+    signature = image.get("extra_content", {}).get("google", {}).get("thought_signature")
+    return part if signature is None else part | {"thoughtSignature": signature}
+
+
+def _told_sound(audio: Json | None) -> bytes:
+    """Read a sound that was told back into raw samples: behind the header of a WAV file."""
+    return b"" if audio is None else base64.b64decode(audio["data"], validate=True)[44:]
 
 
 def _told_call(call: Json) -> Json:

@@ -42,7 +42,11 @@ async def played(file: str) -> playing.Answer:
     replies = replies_of(file)
     upstream = playing.as_stream(replies, file) if RECORDED[file] else playing.Played(msgspec.json.encode(replies[0]))
     http = playing.FakeHttp(lambda _request: upstream)
-    request: dict[str, Any] = {"model": "gemini-3.6-flash", "messages": [{"role": "user", "content": "Hello"}]}
+    spoken = b'"audio/L16' in msgspec.json.encode(replies)
+    request: dict[str, Any] = {
+        "model": "gemini-3.8-flash-tts" if spoken else "gemini-3.6-flash",
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
     if RECORDED[file]:
         request |= {"stream": True, "stream_options": {"include_usage": True}}
     return await playing.ask(playing.server(http), "POST", "/v1beta/openai/chat/completions", request)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, Self
 
 from pollux.server.asking import Asking, Call
+from pollux.server.speaking import Speaking
 from pollux.translate.chat import Plan
 from pollux.translate.events import Event
 from pollux.translate.memory import TurnRecorder
@@ -22,9 +23,10 @@ class Answering:
     `told` is the request's body without its media.
     """
 
-    __slots__ = ("_askings", "_waiting", "told")
+    __slots__ = ("_askings", "_speaking", "_waiting", "told")
 
-    def __init__(self, plan: Plan, call: Call, notes: list[Note]) -> None:
+    def __init__(self, plan: Plan, call: Call, notes: list[Note], speaking: Speaking | None = None) -> None:
+        self._speaking = speaking
         encoded = encode_request(plan.native)
         self.told = encoded.told
         choices: Sequence[int | None] = range(plan.calls) if plan.calls > 1 else (None,)
@@ -45,7 +47,8 @@ class Answering:
 
     def events(self) -> AsyncIterator[list[Event]]:
         """Give what each read says, as it comes. Raises ApiError."""
-        return self._askings[0].events() if len(self._askings) == 1 else self._merged()
+        events = self._askings[0].events() if len(self._askings) == 1 else self._merged()
+        return events if self._speaking is None else self._speaking.events(events)
 
     async def _merged(self) -> AsyncIterator[list[Event]]:
         waiting = self._waiting

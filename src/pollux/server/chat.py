@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ from pollux.server.answering import Answering
 from pollux.server.asking import Replies, WholeReply
 from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper
+from pollux.server.speaking import Speaking
 from pollux.server.streaming import Commitment, relay
 from pollux.translate import chat, chat_answer
 from pollux.translate.chat_choice import ThoughtsForm
@@ -21,6 +22,9 @@ from pollux.wire.openai.chat import ChatCompletionRequest
 
 if TYPE_CHECKING:
     from pollux.server.app import App
+
+SOUND_FORMAT: Literal["wav"] = "wav"
+"""The format of sound that comes without being asked for."""
 
 _decoders = Decoders(ChatCompletionRequest)
 _encode = msgspec.json.Encoder().encode
@@ -49,6 +53,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
         usage=_usage_mode(request, each=usage_on_every_chunk),
         toolbox=plan.toolbox,
         thoughts=_thoughts_form(app, exchange),
+        speech=plan.speech,
     )
     client, key = app.client, caller.upstream_key
 
@@ -59,7 +64,9 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
         return WholeReply(await client.generate_content(model, body, key=key, headers=headers))
 
     app.admit_more(exchange, caller, plan.calls - 1)
-    answering = Answering(plan, stream if request.stream else whole, exchange.notes)
+    sound = plan.speech.format if plan.speech is not None else SOUND_FORMAT
+    speaking = None if family.speaks == "no" else Speaking(app.workshop, sound, streamed=request.stream is True)
+    answering = Answering(plan, stream if request.stream else whole, exchange.notes, speaking)
     if app.owned is not None:
         await app.owned.check_sent(caller, answering.told)
     keeper = Keeper(app.memory, caller.owner, family.family, stamp.token, trail)

@@ -14,7 +14,8 @@ from pollux.server.storing import Storing
 from pollux.settings import Settings
 from pollux.store.turns import SqliteTurnStore, TurnStore
 from pollux.translate.chat_answer import ChatTelling
-from pollux.translate.memory import Trail, Turn, TurnRecorder, call_key, decode_turn
+from pollux.translate.memory import Trail, Turn, TurnRecorder, call_key, decode_turn, encode_turn
+from pollux.wire.gemini.generate import Part
 
 log = logging.getLogger("pollux.server")
 
@@ -83,6 +84,7 @@ class Keeper:
         With calls it is to be awaited before the answer ends: the next request may reach another worker at once, and where a
         framework replaced the ids only the trail's key finds the turn.
         """
+        await self._keep_sound(telling)
         if self._trail is None:
             return
         kept: dict[str, bytes] = {}
@@ -92,6 +94,8 @@ class Keeper:
                 if told is not None:
                     kept[self._trail.answer_key(told.text, told.calls)] = turn
                     key = call_key(self._token, candidate)
+                    if told.media.picture_key is not None:
+                        kept[told.media.picture_key] = turn
                     if told.calls and self._kept.get(key) != turn:
                         kept[key] = turn
         if not kept:
@@ -100,6 +104,16 @@ class Keeper:
             await self._memory.keep(self._owner, kept)
         else:
             self._memory.keep_soon(self._owner, kept)
+
+    async def _keep_sound(self, telling: ChatTelling) -> None:
+        """Keep what sounds say, under their ids, before the answer ends: the next request may name them at once."""
+        kept = {
+            told.media.audio_id: encode_turn(Turn(self._family, [Part(text=told.media.transcript)]))
+            for told in telling.tellings.values()
+            if told.media.has_sound
+        }
+        if kept:
+            await self._memory.keep(self._owner, kept)
 
 
 class StoredTurns:

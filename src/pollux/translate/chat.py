@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from pollux.errors import InvalidRequest
-from pollux.translate import extras, formats, messages, parameters, thinking, tools
+from pollux.translate import extras, formats, messages, parameters, speech, thinking, tools
 from pollux.translate.media import Found, Media
 from pollux.translate.memory import Trail, Turn, forget_signatures, sign_lost_calls
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
+from pollux.translate.speech import Speech
 from pollux.translate.tools import Toolbox
 from pollux.wire.gemini.generate import Content, GenerateContentRequest, GenerationConfig, Part
 from pollux.wire.openai import chat as wire
@@ -39,6 +40,7 @@ class Plan(Struct, frozen=True):
     form: formats.Form = formats.TEXT
     answers: int = 1
     candidate_count: int = 1
+    speech: Speech | None = None
 
     @property
     def calls(self) -> int:
@@ -47,8 +49,11 @@ class Plan(Struct, frozen=True):
 
 
 def trail(request: wire.ChatCompletionRequest, profile: Profile) -> Trail | None:
-    """Give the keys under which earlier turns of this conversation may be remembered; None for families without signatures."""
-    return None if profile.signatures == "none" else Trail(request.messages)
+    """Give the keys under which earlier turns of this conversation may be remembered; None where there is nothing to remember:
+    in families without signatures, unless a message names an earlier sound."""
+    if profile.signatures == "none" and all(message.audio is None for message in request.messages):
+        return None
+    return Trail(request.messages)
 
 
 def to_gemini(
@@ -74,11 +79,17 @@ def to_gemini(
     contents, system = messages.contents(request.messages, profile, notes, trail, remembered, media)
     if form.instruction is not None:
         system = _instructed(system, form.instruction)
+    output = speech.output(request, profile, notes)
+    spoken = ""
+    if profile.speaks == "only":
+        contents, spoken = speech.spoken_text(contents, system, notes)
+        system = None
     parameters.in_range("n", request.n, 1, ANSWERS_MAX)
     answers = request.n or 1
     candidate_count = _candidate_count(answers, profile, streamed=request.stream is True)
     config = _generation_config(request, gemini, profile, notes)
     config.response_mime_type, config.response_json_schema = form.mime_type, form.json_schema
+    config.response_modalities, config.speech_config = output.modalities, output.speech_config
     if candidate_count > 1:
         config.candidate_count = candidate_count
     config.media_resolution = media.resolution()
@@ -92,7 +103,8 @@ def to_gemini(
     )
     if native.cached_content is not None:
         _leave_to_the_cache(native, notes)
-    return Plan(native, notes, box, trail, form, answers, candidate_count)
+    sound = None if output.sound_format is None else Speech(output.sound_format, spoken)
+    return Plan(native, notes, box, trail, form, answers, candidate_count, sound)
 
 
 def _instructed(system: Content | None, instruction: str) -> Content:

@@ -10,6 +10,8 @@ from msgspec import UNSET, Struct
 from pollux.translate.chat import ANSWERS_MAX
 from pollux.translate.chat_choice import Telling, ThoughtsForm
 from pollux.translate.events import Event, OfChoice, Started, Text, Usage
+from pollux.translate.media_answer import AnswerMedia
+from pollux.translate.speech import Speech
 from pollux.translate.tools import NO_TOOLS, Toolbox
 from pollux.translate.usage import add, chat_usage, service_tier
 from pollux.wire.openai import chat as wire
@@ -35,7 +37,7 @@ class ChatTelling:
     Loses: nothing; what has no place there stands in `extra_content.google`.
     """
 
-    __slots__ = ("_chunk", "_signed", "_spent", "_stamp", "_thoughts", "_toolbox", "_usage_mode", "tellings")
+    __slots__ = ("_chunk", "_signed", "_speech", "_spent", "_stamp", "_thoughts", "_toolbox", "_usage_mode", "tellings")
 
     def __init__(
         self,
@@ -45,8 +47,10 @@ class ChatTelling:
         usage: UsageMode = "none",
         toolbox: Toolbox = NO_TOOLS,
         thoughts: ThoughtsForm = "reasoning_content",
+        speech: Speech | None = None,
     ) -> None:
         self._stamp = stamp
+        self._speech = speech
         self._toolbox = toolbox
         self._thoughts = thoughts
         self._usage_mode = usage
@@ -124,7 +128,8 @@ class ChatTelling:
         """Open a choice, and those before it, since clients read them as a list; an absurd index opens few others."""
         new = [index for index in (*range(min(candidate, ANSWERS_MAX)), candidate) if index not in self.tellings]
         for index in new:
-            self.tellings[index] = Telling(index, self._stamp.token, self._toolbox, self._thoughts)
+            media = AnswerMedia(index, self._stamp.token, self._stamp.created, self._speech)
+            self.tellings[index] = Telling(index, self._stamp.token, self._toolbox, self._thoughts, media)
         return [
             self._with(index, wire.Delta(role="assistant", content=content if index == candidate else None)) for index in new
         ]

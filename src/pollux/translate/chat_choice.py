@@ -15,12 +15,14 @@ from pollux.translate.events import (
     Extra,
     Finish,
     Logprobs,
+    Media,
     OfChoice,
     Signature,
     Text,
     Thought,
 )
 from pollux.translate.logprobs import content
+from pollux.translate.media_answer import AnswerMedia
 from pollux.translate.memory import THOUGHT_CLOSE, THOUGHT_OPEN, call_id
 from pollux.translate.tools import CUSTOM_INPUT, Toolbox
 from pollux.wire.openai import chat as wire
@@ -72,6 +74,7 @@ class Telling:
         "_extra",
         "_in_thought",
         "_logprobs",
+        "_media",
         "_reason",
         "_skipping",
         "_texts",
@@ -83,10 +86,11 @@ class Telling:
         "_untold_logprobs",
     )
 
-    def __init__(self, candidate: int, token: str, toolbox: Toolbox, thoughts: ThoughtsForm) -> None:
+    def __init__(self, candidate: int, token: str, toolbox: Toolbox, thoughts: ThoughtsForm, media: AnswerMedia) -> None:
         self._candidate = candidate
         self._token = token
         self._toolbox = toolbox
+        self._media = media
         self._thoughts_form = thoughts
         self._texts: list[str] = []
         self._thoughts: list[str] = []
@@ -104,7 +108,10 @@ class Telling:
         """Take an event in, and give what it adds to the message now, if anything."""
         match event:
             case Text():
-                return self._add_text(event.text)
+                return self._media.take_text(event.text) if self._media.is_speech else self._add_text(event.text)
+            case Media():
+                delta = self._media.take(event)
+                return None if delta is None else self._closing_thought(delta)
             case Thought():
                 return self._add_thought(event.text)
             case CallStart():
@@ -144,14 +151,14 @@ class Telling:
 
     def last_delta(self) -> wire.Delta:
         """Give what is told at the end, once, since clients join strings, add numbers and cannot join lists."""
-        delta = wire.Delta(extra_content=self._extra_content())
+        delta = wire.Delta(extra_content=self._extra_content(), audio=self._media.last_delta())
         refusal = self._refusal()
         if refusal is not None:
             delta.refusal = refusal
         if self._in_thought:
-            delta.content = THOUGHT_CLOSE
-        elif refusal is None and not self._texts and not self._calls:
-            delta.content = ""
+            delta.content = THOUGHT_CLOSE + self._media.held_text()
+        elif refusal is None and not self._texts and not self._calls and not self._media.has_sound:
+            delta.content = self._media.held_text()
         cited = self._annotations()
         if cited:
             delta.annotations = cited
@@ -163,13 +170,18 @@ class Telling:
         content: str | None = self.text
         if self._thoughts and self._thoughts_form == "google":
             content = "".join([told for told, _ in self._told]) + (THOUGHT_CLOSE if self._in_thought else "")
-        elif not self._texts and (refusal is not None or self._calls):
+            content += self._media.held_text()
+        elif not content and (refusal is not None or self._calls or self._media.has_sound):
             content = None
         message = wire.AnswerMessage(
             content=content, refusal=refusal, annotations=self._annotations(), extra_content=self._extra_content()
         )
         if self._thoughts and self._thoughts_form == "reasoning_content":
             message.reasoning_content = "".join(self._thoughts)
+        if self._media.images:
+            message.images = self._media.images
+        if self._media.has_sound:
+            message.audio = self._media.audio()
         if self._calls and self._toolbox.legacy:
             message.function_call = wire.AnswerFunction(self._calls[0].name, self._calls[0].said)
         elif self._calls:
@@ -189,7 +201,12 @@ class Telling:
     @property
     def text(self) -> str:
         """The answer's text."""
-        return "".join(self._texts)
+        return "".join(self._texts) + self._media.held_text()
+
+    @property
+    def media(self) -> AnswerMedia:
+        """The answer's pictures and sound."""
+        return self._media
 
     @property
     def call_count(self) -> int:
@@ -326,7 +343,8 @@ class Telling:
             return _sentence(
                 f"The prompt was blocked by the Gemini API: {feedback['blockReason']}.", feedback.get("blockReasonMessage")
             )
-        if FINISH_REASON.get(self._reason or "") != "content_filter" or self._texts or self._calls or "parts" in self._extra:
+        said = self.text or self._calls or self._media.images or self._media.has_sound or "parts" in self._extra
+        if FINISH_REASON.get(self._reason or "") != "content_filter" or said:
             return None
         return _sentence(f"The answer was withheld by the Gemini API: {self._reason}.", self._extra.get("finish_message"))
 

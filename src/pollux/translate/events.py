@@ -38,6 +38,14 @@ class Thought(OfChoice, frozen=True, gc=False):
     text: str
 
 
+class Media(OfChoice, frozen=True, gc=False):
+    """A picture, or a piece of sound: its type, its bytes in base64, and its signature."""
+
+    mime_type: str
+    data: str
+    signature: str | None
+
+
 class CallStart(OfChoice, frozen=True, gc=False):
     """A function call begins: its native name and signature, and as much of its arguments' JSON as is there."""
 

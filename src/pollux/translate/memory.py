@@ -20,11 +20,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pollux.wire.gemini.generate import Content, Part
+from pollux.translate.pictures import first_key, is_picture, restored, without_bytes
+from pollux.wire.gemini.generate import Blob, Content, Part
 from pollux.wire.openai.chat import Message
 
 CALL_ID = re.compile(r"call_([0-9a-f]{24}[0-9a-z])[0-9a-z]{2}")
 """Our tool-call ids: `call_`, 96 random bits and the candidate (together the call key), and the call's index."""
+
+SOUND_ID = re.compile(r"audio_[0-9a-f]{24}[0-9a-z]")
+"""Our ids of sound: `audio_` and the call key. Under it the transcript is remembered."""
 
 DUMMY_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 """What stands for a signature that is lost, at a loss of quality: `skip_thought_signature_validator`, in base64 as the field is
@@ -35,8 +39,9 @@ THOUGHT_OPEN, THOUGHT_CLOSE = "<thought>", "</thought>"
 
 _THOUGHT = re.compile(f"{THOUGHT_OPEN}.*?{THOUGHT_CLOSE}", re.DOTALL)
 
-TURN_BYTES_MAX = 262_144
-"""Largest turn that is remembered; signatures have some thousand bytes, the traces of a search some ten thousand."""
+TURN_BYTES_MAX = 4_194_304
+"""Largest turn that is remembered. Signatures have some thousand bytes, the traces of a search some ten thousand; the signature
+of a picture has 1 to 1.5 million. Source: recorded traffic."""
 
 INTEGERS_EXACT_BELOW = 2**53
 """Up to here every integer is a floating point number too."""
@@ -82,6 +87,11 @@ class Trail:
                 trail = self._digest()
                 found = CALL_ID.fullmatch(_first_id(message)) if calls else None
                 self.keys[i] = (found[1], trail) if found else (trail,)
+                picture, sound = first_key(message.images), _sound_id(message)
+                if picture is not None:
+                    self.keys[i] = (picture, *self.keys[i])
+                if sound is not None:
+                    self.keys[i] = (sound, *self.keys[i])
 
     def wanted(self) -> list[str]:
         """Give all keys to look up."""
@@ -139,6 +149,11 @@ def _calls(message: Message) -> list[tuple[str, str]]:
     return calls
 
 
+def _sound_id(message: Message) -> str | None:
+    sound = message.audio.get("id") if message.audio is not None else None
+    return sound if isinstance(sound, str) and SOUND_ID.fullmatch(sound) else None
+
+
 def _first_id(message: Message) -> str:
     return (message.tool_calls[0].id or "") if message.tool_calls else ""
 
@@ -161,18 +176,26 @@ _arguments = msgspec.json.Decoder(float_hook=_number)
 
 
 def turn_of(
-    keys: tuple[str, ...], remembered: Mapping[str, Turn], family: str, text: str, calls: list[tuple[str, dict[str, Any]]]
+    keys: tuple[str, ...],
+    remembered: Mapping[str, Turn],
+    family: str,
+    text: str,
+    calls: list[tuple[str, dict[str, Any]]],
+    pictures: list[Part],
 ) -> Turn | None:
     """Find a remembered turn that says what the client's message says; `calls` are native names and arguments.
 
-    A turn of another family comes back without its signatures.
+    Its pictures are those that the client sent. A turn of another family comes back without its signatures.
     """
     for key in keys:
         turn = remembered.get(key)
         if turn is not None and _says(turn, text, calls):
-            if turn.family == family:
-                return turn
-            return Turn(family, [msgspec.structs.replace(part, thought_signature=None) for part in turn.parts])
+            parts = restored(turn.parts, pictures)
+            if parts is None:
+                continue
+            if turn.family != family:
+                parts = [msgspec.structs.replace(part, thought_signature=None) for part in parts]
+            return Turn(family, parts)
     return None
 
 
@@ -208,7 +231,7 @@ class TurnRecorder:
     def turns(self, family: str) -> dict[int, bytes]:
         """Give each candidate's turn, encoded, where it holds what OpenAI's form loses and is not too large."""
         turns = {
-            candidate: encode_turn(Turn(family, _joined(parts)))
+            candidate: encode_turn(Turn(family, _kept(parts)))
             for candidate, parts in self._parts.items()
             if any(part.thought_signature is not None or _is_trace(part) for part in parts)
         }
@@ -217,7 +240,7 @@ class TurnRecorder:
     def traces(self) -> dict[int, list[dict[str, Any]]]:
         """Give the parts of candidates that said more than texts and calls, in order, as plain JSON."""
         return {
-            candidate: [part.unnamed or msgspec.to_builtins(part) for part in _joined(parts)]
+            candidate: [part.unnamed or msgspec.to_builtins(_untold(part)) for part in _joined(parts)]
             for candidate, parts in self._parts.items()
             if any(_is_trace(part) for part in parts)
         }
@@ -251,8 +274,24 @@ def _joined(parts: list[Part]) -> list[Part]:
     return [*joined, Part(text="".join(pieces))] if any(pieces) else joined
 
 
+def _kept(parts: list[Part]) -> list[Part]:
+    """Give what is remembered of a turn: of pictures a hash, of sound nothing."""
+    return [without_bytes(part) if is_told(part) else part for part in _joined(parts) if not is_told(part) or is_picture(part)]
+
+
+def _untold(part: Part) -> Part:
+    """Leave out of a trace the bytes that are told as a picture or sound."""
+    return Part(inline_data=Blob(mime_type=(part.inline_data or Blob()).mime_type)) if is_told(part) else part
+
+
 def _is_trace(part: Part) -> bool:
-    return part.text is None and part.function_call is None
+    return part.text is None and part.function_call is None and not is_told(part)
+
+
+def is_told(part: Part) -> bool:
+    """Say whether a part is a picture or sound, which is told as such."""
+    blob = part.inline_data
+    return blob is not None and bool(blob.data) and (blob.mime_type or "").startswith(("image/", "audio/"))
 
 
 def sign_lost_calls(turns: list[Content]) -> int:

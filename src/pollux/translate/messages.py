@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from pollux.errors import InvalidRequest
-from pollux.translate import content
+from pollux.translate import content, pictures
 from pollux.translate.media import Media, fits_in_a_result, in_a_result
 from pollux.translate.memory import Trail, Turn, sign_lost_calls, turn_of, without_thought
 from pollux.translate.notes import Note
@@ -159,15 +159,24 @@ class _Building:
             if parts and parts[0].text:
                 parts[0] = Part(text=without_thought(parts[0].text))
             parts = [part for part in parts if part.text != ""]
+        if message.images is not None:
+            parts += pictures.parts(message.images, f"{path}.images")
+        if message.audio is not None and not parts:
+            parts = [self._spoken(message.audio, path)]
         calls = self._calls(message, path) if message.tool_calls or message.function_call is not None else _NO_CALLS
         turn = self._earlier_turn(i, google, parts, calls) if self._remembered or "parts" in google else None
         if turn is not None:
+            if message.images is None and self._had_pictures(i):
+                self._notes.append(
+                    Note(f"{path}.images", "approximated", "pictures of the answer did not come back, and go without")
+                )
             ids = deque(call.id for call, _ in calls)
             parts = [_with_call_id(part, ids) for part in turn.parts if part.unnamed is None]
         else:
             signature = google.get("thought_signature")
-            if isinstance(signature, str) and parts and message.function_call is None:  # else it is the call's
-                parts[-1] = msgspec.structs.replace(parts[-1], thought_signature=signature)
+            last = max((k for k, part in enumerate(parts) if part.text is not None), default=None)
+            if isinstance(signature, str) and last is not None and message.function_call is None:  # else it is the call's
+                parts[last] = msgspec.structs.replace(parts[last], thought_signature=signature)
             for call, own in calls:
                 parts.append(Part(function_call=call, thought_signature=own))
         if not parts:
@@ -222,11 +231,31 @@ class _Building:
         says."""
         text = "".join([part.text or "" for part in parts])
         said = [(call.name or "", call.args or {}) for call, _ in calls]
-        return self._sent_back(google, text, said) or turn_of(
-            self._keys.get(i, ()), self._remembered, self._profile.family, text, said
+        shown = [part for part in parts if pictures.is_picture(part)]
+        return self._sent_back(google, text, said, shown) or turn_of(
+            self._keys.get(i, ()), self._remembered, self._profile.family, text, said, shown
         )
 
-    def _sent_back(self, google: dict[str, Any], text: str, calls: list[tuple[str, dict[str, Any]]]) -> Turn | None:
+    def _had_pictures(self, i: int) -> bool:
+        """Say whether the turn that is remembered of a message had pictures."""
+        turns = [self._remembered[key] for key in self._keys.get(i, ()) if key in self._remembered]
+        return any(pictures.is_picture(part) for turn in turns for part in turn.parts)
+
+    def _spoken(self, audio: Any, path: str) -> Part:
+        """Say a sound of an earlier answer: its transcript, which is remembered under its id."""
+        audio_id = audio.get("id") if isinstance(audio, dict) else None
+        turn = self._remembered.get(audio_id) if isinstance(audio_id, str) else None
+        if turn is None:
+            raise InvalidRequest(
+                f"{path}.audio.id names no sound that is remembered; send its transcript as the message's content.",
+                param=f"{path}.audio.id",
+                code="audio_not_found",
+            )
+        return Part(text="".join([part.text or "" for part in turn.parts]))
+
+    def _sent_back(
+        self, google: dict[str, Any], text: str, calls: list[tuple[str, dict[str, Any]]], shown: list[Part]
+    ) -> Turn | None:
         """Read the native parts that the client sent back in `extra_content`, if they say what the message says."""
         if "parts" not in google:
             return None
@@ -237,7 +266,7 @@ class _Building:
         if any(part.file_data is not None or part.function_response is not None for part in sent):
             return None  # a model says no such thing, and a file may be another owner's
         turn = Turn(self._profile.family, [part for part in sent if _has_data(part)])
-        return turn_of(("sent",), {"sent": turn}, self._profile.family, text, calls)
+        return turn_of(("sent",), {"sent": turn}, self._profile.family, text, calls, shown)
 
     def _responses(self, i: int, calls: list[FunctionCall], path: str) -> list[Part]:
         parts: list[Part] = []

@@ -70,8 +70,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("functions", "mapped", to="tools", why="The answer is told in the old form."),
     Row("function_call", "mapped", to="toolConfig.functionCallingConfig"),
-    Row("modalities", "refused", why=f"Only text can be asked for. {LATER}", neutral=(["text"],)),
-    Row("audio", "refused", why=f"Only text can be asked for. {LATER}"),
+    Row("modalities", "mapped", to="generationConfig.responseModalities", why="Text, image, audio: by model."),
+    Row("audio", "mapped", to="generationConfig.speechConfig", why="The voice; the format is made here."),
     Row("web_search_options", "mapped", to="tools, googleSearch", why="Its options are ignored."),
     Row(
         "extra_body",

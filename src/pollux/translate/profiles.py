@@ -25,7 +25,8 @@ class Profile:
     `mixes_tools`: Google's own tools beside functions. `media_in_results`: images inside a tool's result.
     `resolution_by_part`: media resolution for each part, else one for the whole request.
     `candidates_max`: how many answers one native call gives; 3.x and all image models refuse more than one. Source: Gemini
-    API, GenerationConfig.candidateCount.
+    API, GenerationConfig.candidateCount. `draws`: gives pictures. `speaks`: gives sound; "only" takes a text and gives nothing
+    else. Source: Gemini API, Image generation, Speech generation; lists of models.
     """
 
     family: str
@@ -39,6 +40,8 @@ class Profile:
     media_in_results: bool = False
     resolution_by_part: bool = False
     candidates_max: int = 1
+    draws: bool = False
+    speaks: Literal["no", "only", "perhaps"] = "no"
 
 
 def _since_3(family: str, **known: Any) -> Profile:
@@ -51,11 +54,12 @@ def _of_2_5(family: str, **known: Any) -> Profile:
     return Profile(family, continues_prefill=True, signatures="optional", candidates_max=8, **known)
 
 
-NEWEST = _since_3("gemini", levels=LOW_TO_HIGH, ignores_sampling=True)
+NEWEST = _since_3("gemini", levels=LOW_TO_HIGH, ignores_sampling=True, draws=True, speaks="perhaps")
+"""What nobody knows may draw and speak: the service says so itself."""
 
 FAMILIES: tuple[tuple[str, Profile], ...] = (
-    (r"gemini-2\.5-flash-image", Profile("gemini-2.5-flash-image", continues_prefill=True)),
-    (r"gemini-2\.5-.*tts", Profile("gemini-2.5-tts")),
+    (r"gemini-2\.5-flash-image", Profile("gemini-2.5-flash-image", continues_prefill=True, draws=True)),
+    (r"gemini-2\.5-.*tts", Profile("gemini-2.5-tts", speaks="only")),
     (r"gemini-2\.5-pro", _of_2_5("gemini-2.5-pro", budgets=(128, 32_768))),
     (
         r"gemini-2\.5-flash-lite",
@@ -65,16 +69,16 @@ FAMILIES: tuple[tuple[str, Profile], ...] = (
         r"gemini-2\.5-flash",
         _of_2_5("gemini-2.5-flash", budgets=(1, 24_576), thinking_can_be_off=True),
     ),
-    (r"gemini-(1\.|2\.0)", Profile("gemini-2.0", continues_prefill=True, candidates_max=8)),
-    (r"gemini-3-pro-image|nano-banana-pro", _since_3("gemini-3-pro-image", continues_prefill=True)),
+    (r"gemini-(1\.|2\.0)", Profile("gemini-2.0", draws=True, continues_prefill=True, candidates_max=8)),
+    (r"gemini-3-pro-image|nano-banana-pro", _since_3("gemini-3-pro-image", draws=True, continues_prefill=True)),
     (r"gemini-3-pro", _since_3("gemini-3-pro", levels=("LOW", "HIGH"), continues_prefill=True)),
     (r"gemini-3-flash", _since_3("gemini-3-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
     (r"gemini-3\.1-pro", _since_3("gemini-3.1-pro", levels=LOW_TO_HIGH, continues_prefill=True)),
     (
         r"gemini-3\.1-flash(-lite)?-image",
-        _since_3("gemini-3.1-flash-image", levels=("MINIMAL", "HIGH"), continues_prefill=True),
+        _since_3("gemini-3.1-flash-image", draws=True, levels=("MINIMAL", "HIGH"), continues_prefill=True),
     ),
-    (r"gemini-3\.\d-flash(-lite)?-tts", Profile("gemini-3-tts")),
+    (r"gemini-[34].*-tts", Profile("gemini-3-tts", speaks="only")),
     (r"gemini-3\.1-flash-lite", _since_3("gemini-3.1-flash-lite", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
     (r"gemini-3\.5-transcribe", Profile("gemini-3.5-transcribe")),
     (r"gemini-3\.5-flash-lite", _since_3("gemini-3.5-flash-lite", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
@@ -84,7 +88,10 @@ FAMILIES: tuple[tuple[str, Profile], ...] = (
     (r"gemini-4-hydrogen", _since_3("gemini-4-hydrogen", levels=(*LOW_TO_HIGH, "XHIGH"), ignores_sampling=True)),
     (r"gemini-4", _since_3("gemini-4", levels=LOW_TO_HIGH, ignores_sampling=True)),
     # Third-party report: minimal, medium, high.
-    (r"gemini-nano-banana", _since_3("gemini-nano-banana", levels=("MINIMAL", "MEDIUM", "HIGH"), ignores_sampling=True)),
+    (
+        r"gemini-nano-banana",
+        _since_3("gemini-nano-banana", draws=True, levels=("MINIMAL", "MEDIUM", "HIGH"), ignores_sampling=True),
+    ),
     (r"gemini-robotics", _since_3("gemini-robotics", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
     # Gemma thinks, but how it is controlled is not documented: nothing is sent.
     (r"gemma-", Profile("gemma", continues_prefill=True)),

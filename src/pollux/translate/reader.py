@@ -25,15 +25,16 @@ from pollux.translate.events import (
     Extra,
     Finish,
     Logprobs,
+    Media,
     Signature,
     Started,
     Text,
     Thought,
 )
-from pollux.translate.memory import TurnRecorder
+from pollux.translate.memory import TurnRecorder, is_told
 from pollux.translate.partial import ArgumentsWriter, OutOfOrder
 from pollux.translate.usage import counted, latest
-from pollux.wire.gemini.generate import Candidate, FunctionCall, GenerateContentResponse, Part, UsageMetadata
+from pollux.wire.gemini.generate import Blob, Candidate, FunctionCall, GenerateContentResponse, Part, UsageMetadata
 
 EXTRAS = (
     "finish_message",
@@ -179,6 +180,9 @@ class ReplyReader:
             self._call(part.function_call, part.thought_signature, candidate, events)
         elif not (part.thought and part.inline_data is not None):  # an interim picture of the thinking is no output
             self.said = True  # what it is stands among the recorder's traces
+            if is_told(part):
+                blob = part.inline_data or Blob()
+                events.append(Media(candidate, blob.mime_type or "", blob.data or "", part.thought_signature))
 
     def _call(self, call: FunctionCall, signature: str | None, candidate: int, events: list[Event]) -> None:
         """Read a call: whole, or a piece of one whose arguments are streamed.

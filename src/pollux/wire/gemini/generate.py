@@ -129,6 +129,8 @@ class GenerationConfig(Shape):
     response_mime_type: str | None = None
     response_json_schema: Any = None
     thinking_config: ThinkingConfig | None = None
+    response_modalities: list[str] | None = None
+    speech_config: Json | None = None
 
 
 class FunctionDeclaration(Shape):

@@ -106,6 +106,7 @@ class Message(Struct, gc=False):
     tool_call_id: str | None = None
     function_call: CalledFunction | None = None
     audio: Json | None = None
+    images: Any = None
     extra_content: Any = None
     reasoning_content: str | None = None
     annotations: msgspec.Raw = NULL
@@ -217,6 +218,30 @@ class AnswerToolCall(Struct, gc=False, kw_only=True):
     extra_content: Json | UnsetType = UNSET
 
 
+class ImageUrl(Struct, gc=False):
+    """Where a picture is: here always a data URL."""
+
+    url: str
+
+
+class AnswerImage(Struct, gc=False, kw_only=True):
+    """A picture in the answer. OpenAI's chat has none; clients of image models read it in this form."""
+
+    type: str = "image_url"
+    index: int
+    image_url: ImageUrl
+    extra_content: Json | UnsetType = UNSET
+
+
+class AnswerAudio(Struct, gc=False):
+    """The sound of the answer: base64 in the format that was asked for, and what it says."""
+
+    id: str
+    expires_at: int
+    data: str
+    transcript: str
+
+
 class AnswerMessage(Struct, gc=False, kw_only=True):
     """The assistant's message."""
 
@@ -226,6 +251,8 @@ class AnswerMessage(Struct, gc=False, kw_only=True):
     annotations: list[Json] = msgspec.field(default_factory=list)
     tool_calls: list[AnswerToolCall] | UnsetType = UNSET
     function_call: AnswerFunction | UnsetType = UNSET
+    images: list[AnswerImage] | UnsetType = UNSET
+    audio: AnswerAudio | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     extra_content: Json | UnsetType = UNSET
 
@@ -302,6 +329,15 @@ class DeltaToolCall(Struct, gc=False, kw_only=True, omit_defaults=True):
     extra_content: Json | UnsetType = UNSET
 
 
+class DeltaAudio(Struct, gc=False, omit_defaults=True):
+    """What a chunk adds to the sound; the id comes first, the expiry last."""
+
+    id: str | UnsetType = UNSET
+    data: str | UnsetType = UNSET
+    transcript: str | UnsetType = UNSET
+    expires_at: int | UnsetType = UNSET
+
+
 class Delta(Struct, gc=False, omit_defaults=True):
     """What a chunk adds to the message."""
 
@@ -311,6 +347,8 @@ class Delta(Struct, gc=False, omit_defaults=True):
     tool_calls: list[DeltaToolCall] | UnsetType = UNSET
     function_call: DeltaFunction | UnsetType = UNSET
     annotations: list[Json] | UnsetType = UNSET
+    images: list[AnswerImage] | UnsetType = UNSET
+    audio: DeltaAudio | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     extra_content: Json | UnsetType = UNSET
 
