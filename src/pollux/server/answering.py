@@ -23,11 +23,12 @@ class Answering:
     `told` is the request's body without its media.
     """
 
-    __slots__ = ("_askings", "_speaking", "_waiting", "told")
+    __slots__ = ("_askings", "_speaking", "_waiting", "plan", "told")
 
     def __init__(self, plan: Plan, call: Call, notes: list[Note], speaking: Speaking | None = None) -> None:
         self._speaking = speaking
         encoded = encode_request(plan.native)
+        self.plan = plan
         self.told = encoded.told
         choices: Sequence[int | None] = range(plan.calls) if plan.calls > 1 else (None,)
         self._askings = [Asking(plan, encoded.body, call, notes, choice) for choice in choices]

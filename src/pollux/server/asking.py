@@ -1,8 +1,8 @@
 """One answer on its way from Gemini: the native call, at most one repair of it, and its events as they come.
 
 A repair repeats the native call once, before anything of an answer was told (CONTRACT, section 4): when the service refuses
-a thought signature, with the documented dummy in its place; when an answer ends oddly and empty (a malformed function call,
-an unexpected one, nothing at all), as it is.
+a thought signature, with the documented dummy in its place; when it refuses a schema as too complex, with a simpler one; when
+an answer ends oddly and empty (a malformed function call, an unexpected one, nothing at all), as it is.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,9 +12,10 @@ from typing import Literal, Protocol
 from pollux.errors import ApiError, UpstreamFailed
 from pollux.translate.chat import Plan, with_dummies
 from pollux.translate.events import Event, Usage
-from pollux.translate.failures import SIGNATURE_REFUSED
+from pollux.translate.failures import SCHEMA_REFUSED, SIGNATURE_REFUSED, UNEXPLAINED
 from pollux.translate.notes import Note
 from pollux.translate.reader import ReplyReader
+from pollux.translate.schema_trimming import with_trimmed_schemas
 from pollux.wire.gemini.generate import GenerateContentResponse, encode_request
 
 
@@ -118,7 +119,11 @@ class Asking:
 
     def _mends_error(self, error: ApiError) -> bool:
         """Say whether to call again after an error; then `body` is the repaired one."""
-        return not self._mended and error.code == SIGNATURE_REFUSED and self._use_dummies()
+        if self._mended:
+            return False
+        if error.code == SIGNATURE_REFUSED:
+            return self._use_dummies()
+        return error.code in (SCHEMA_REFUSED, UNEXPLAINED) and self._use_simpler_schemas()
 
     def _mends_end(self) -> bool:
         """Say whether to call again after an empty answer; then `body` is the repaired one."""
@@ -141,8 +146,19 @@ class Asking:
         self._note("approximated", "a thought signature was refused; its documented dummy was sent")
         return True
 
-    def _note(self, fate: Literal["added", "approximated"], why: str) -> None:
+    def _use_simpler_schemas(self) -> bool:
+        self._mended = True
+        native = with_trimmed_schemas(self._native)
+        if native is None:
+            return False
+        self._native = native
+        self.body = encode_request(native).body
+        why = "the service refused the schema as too complex; a simpler one was sent, and the rest is told to the model"
+        self._note("approximated", why, "tools" if self._plan.form.asked is None else "response_format")
+        return True
+
+    def _note(self, fate: Literal["added", "approximated"], why: str, param: str = "messages") -> None:
         """Note what was changed, once for all choices."""
-        note = Note("messages", fate, why)
+        note = Note(param, fate, why)
         if note not in self._notes:
             self._notes.append(note)

@@ -16,6 +16,7 @@ from pollux.server.speaking import Speaking
 from pollux.server.streaming import Commitment, relay
 from pollux.translate import chat, chat_answer
 from pollux.translate.chat_choice import ThoughtsForm
+from pollux.translate.conformance import breaches
 from pollux.translate.profiles import profile
 from pollux.wire.closed import Decoders
 from pollux.wire.openai.chat import ChatCompletionRequest
@@ -91,6 +92,7 @@ async def answer(exchange: Exchange, answering: Answering, telling: chat_answer.
         for event in events:
             telling.feed(event)
     await keeper.keep_answer(answering.recorders, telling)
+    exchange.notes += breaches(answering.plan, telling)
     completion = telling.completion()
     report.attach(exchange, completion)
     await exchange.answer(200, _encode(completion))

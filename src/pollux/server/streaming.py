@@ -17,6 +17,7 @@ from pollux.server.answering import Answering
 from pollux.server.exchange import EVENT_STREAM, Exchange
 from pollux.server.memory import Keeper
 from pollux.translate.chat_answer import ChatTelling
+from pollux.translate.conformance import breaches
 from pollux.translate.events import Event
 from pollux.wire import sse
 from pollux.wire.openai.chat import ChatCompletionChunk
@@ -87,6 +88,7 @@ async def relay(exchange: Exchange, answering: Answering, telling: ChatTelling, 
             if messages:
                 await commitment.send(_encoded(messages))
         await keeper.keep_answer(answering.recorders, telling)
+        exchange.notes += breaches(answering.plan, telling)
         messages = telling.close()
         report.attach(exchange, messages[-1])
         await exchange.send(_encoded(messages) + sse.DONE, more=False)

@@ -90,7 +90,18 @@ REASON: dict[str, Meaning] = {
 SIGNATURE_REFUSED = "thought_signature_refused"
 """Code of the error that a repair can mend: a thought signature is missing, or not of this model."""
 
+SCHEMA_REFUSED = "schema_refused"
+"""Code of the error that a simpler schema can mend: the service cannot serve one as complex."""
+
+UNEXPLAINED = "invalid_argument"
+"""Code of a refusal that says nothing; some models refuse a complex schema so."""
+
 PATTERNS: tuple[tuple[str, Meaning], ...] = (
+    (
+        r"too many states for serving|[Ss]chema .*(nesting depth|too (complex|deep|large))|schema is too (complex|deep|large)",
+        Meaning(InvalidRequest, 400, "invalid_request_error", SCHEMA_REFUSED),
+    ),
+    (r"^Request contains an invalid argument\.?$", Meaning(InvalidRequest, 400, "invalid_request_error", UNEXPLAINED)),
     (
         r"input token count( \(\d+\))? exceeds the maximum number of tokens",
         Meaning(InvalidRequest, 400, "invalid_request_error", "context_length_exceeded", "messages"),
