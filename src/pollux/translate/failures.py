@@ -101,7 +101,7 @@ PATTERNS: tuple[tuple[str, Meaning], ...] = (
         r"too many states for serving|[Ss]chema .*(nesting depth|too (complex|deep|large))|schema is too (complex|deep|large)",
         Meaning(InvalidRequest, 400, "invalid_request_error", SCHEMA_REFUSED),
     ),
-    (r"^Request contains an invalid argument\.?$", Meaning(InvalidRequest, 400, "invalid_request_error", UNEXPLAINED)),
+    (r"Request contains an invalid argument", Meaning(InvalidRequest, 400, "invalid_request_error", UNEXPLAINED)),
     (
         r"input token count( \(\d+\))? exceeds the maximum number of tokens",
         Meaning(InvalidRequest, 400, "invalid_request_error", "context_length_exceeded", "messages"),
