@@ -8,7 +8,9 @@ import pytest
 from tests.judges import folding, pairs
 
 CASES = {str(case): case for case in pairs.cases()}
-STREAMS = {str(case): case for case in pairs.cases("chat/streams")}
+STREAMS = {str(case): case for case in pairs.cases("chat/streams")} | {
+    str(case): case for case in pairs.cases("chat/exchanges") if b"chat.completion.chunk" in case.given("answer.json")
+}
 
 
 @pytest.mark.parametrize("name", CASES, ids=str)
@@ -36,11 +38,15 @@ def test_a_pair_says_what_it_shows(name: str) -> None:
 def test_the_chunks_of_a_pair_keep_the_rules(name: str) -> None:
     """The committed chunks can be added up by every caller; those before an error too."""
     case = STREAMS[name]
-    chunks = [msgspec.json.decode(line) for line in case.given("openai.jsonl").splitlines()]
+    if case.family == "chat/exchanges":
+        chunks, usage = msgspec.json.decode(case.given("answer.json")), "last"
+    else:
+        chunks = [msgspec.json.decode(line) for line in case.given("openai.jsonl").splitlines()]
+        usage = case.about("Usage", "none")
     failed = "error" in chunks[-1]
-    if failed:
+    if failed or chunks[-1] == "[DONE]":
         chunks.pop()
 
     assert failed or folding.breaches(chunks) == []
-    assert failed or folding.usage_breaches(chunks, case.about("Usage", "none")) == []
+    assert failed or folding.usage_breaches(chunks, usage) == []
     assert not chunks or folding.fold(chunks)["choices"]

@@ -171,6 +171,11 @@ class Settings:
     commit_seconds: float = setting(
         10.0, "Silence of the upstream after which a stream's status is sent with a comment, so that nothing between gives up."
     )
+    continuations_max: int = setting(
+        31,
+        "Most calls that continue an answer which is longer than one call gives (Gemini 4); 0 continues none. The longest "
+        "answer, 1,048,576 tokens, takes 32 calls where a call gives 32,768.",
+    )
     keep_alive_seconds: float = setting(15.0, "Time between comment lines in a silent stream.")
     shutdown_grace_seconds: float = setting(
         1.0,

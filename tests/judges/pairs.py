@@ -8,6 +8,7 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 | chat/requests | openai.json  | gemini.json or, refused, refused.json; notes.json with a loss |
 | chat/replies  | gemini.json  | openai.json                                                  |
 | chat/streams  | gemini.jsonl | openai.jsonl                                                 |
+| chat/exchanges | openai.json, gemini.json: the native answers in turn | sent.json, answer.json      |
 | embeddings/requests | openai.json | gemini.json or refused.json; notes.json with a loss    |
 | failures      | gemini.json  | openai.json: status, headers and body of both                |
 | models        | gemini.json  | openai.json                                                  |
@@ -54,7 +55,7 @@ from pollux.wire.gemini.models import decode_models
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
 from pollux.wire.openai.models import ModelList
-from tests.judges import finding, playing
+from tests.judges import exchanges, finding, playing
 
 FOLDER = Path(__file__).resolve().parents[1] / "pairs"
 
@@ -231,6 +232,12 @@ async def _stream(case: Case) -> Computed:
     return {"openai.jsonl": b"".join(msgspec.json.encode(message) + b"\n" for message in messages)}
 
 
+async def _exchanged(case: Case) -> Computed:
+    answers = msgspec.json.decode(case.given("gemini.json"))
+    sent, answer = await exchanges.exchange(msgspec.json.decode(case.given("openai.json")), answers)
+    return {"sent.json": page(sent), "answer.json": page(answer)}
+
+
 async def _failure(case: Case) -> Computed:
     given = msgspec.json.decode(case.given("gemini.json"))
     body = given["body"]
@@ -289,6 +296,7 @@ COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "chat/requests": _request,
     "chat/replies": _reply,
     "chat/streams": _stream,
+    "chat/exchanges": _exchanged,
     "embeddings/requests": _embeddings_request,
     "failures": _failure,
     "models": _models,
@@ -297,6 +305,7 @@ SIDES = {
     "chat/requests": ("gemini.json", "refused.json", "notes.json"),
     "chat/replies": ("openai.json",),
     "chat/streams": ("openai.jsonl",),
+    "chat/exchanges": ("sent.json", "answer.json"),
     "embeddings/requests": ("gemini.json", "refused.json", "notes.json"),
     "failures": ("openai.json",),
     "models": ("openai.json",),

@@ -19,6 +19,7 @@ shared.needed()
 INVENTED = {
     "chat/replies/finish_reason_unknown",
     "chat/replies/part_of_an_unknown_kind",
+    "chat/replies/service_tier_unknown",
     "chat/replies/unknown_keys",
     "chat/streams/error_after_the_end",
     "chat/streams/error_at_once",
@@ -73,12 +74,14 @@ BUILT = [name for name, case in CASES.items() if "gemini.json" in case.golden()]
 REQUESTS = {"chat/requests": "CreateChatCompletionRequest", "embeddings/requests": "CreateEmbeddingRequest"}
 NATIVE_SIDES = {"chat/requests": "GenerateContentRequest", "chat/replies": "GenerateContentResponse"} | {
     "chat/streams": "GenerateContentResponse",
+    "chat/exchanges": "GenerateContentRequest",
     "embeddings/requests": "BatchEmbedContentsRequest",
     "models": "ListModelsResponse",
 }
 ANSWERS = {
     "chat/replies": "CreateChatCompletionResponse",
     "chat/streams": "CreateChatCompletionStreamResponse",
+    "chat/exchanges": "CreateChatCompletionResponse",
     "models": "ListModelsResponse",
 }
 
@@ -95,6 +98,8 @@ OPENAI_REQUESTS = {
 def native_values(name: str) -> list[Any]:
     """Give the native messages of a pair."""
     case = CASES[name]
+    if case.family == "chat/exchanges":
+        return list(msgspec.json.decode(case.given("sent.json")))
     if case.family == "chat/streams":
         return [msgspec.json.decode(line) for line in case.given("gemini.jsonl").splitlines()]
     return [msgspec.json.decode(case.given("gemini.json"))]
@@ -120,11 +125,24 @@ def test_the_native_side_of_a_pair_is_native(name: str) -> None:
 def test_the_answer_of_a_pair_is_openai_s(name: str) -> None:
     """OpenAI's document accepts every answer and every chunk; an error in a stream is its ErrorResponse."""
     case = CASES[name]
-    for text in case.golden().values():
-        lines = text.splitlines() if case.family == "chat/streams" else [text]
-        for value in map(msgspec.json.decode, lines):
-            schema = "ErrorResponse" if "error" in value else ANSWERS[case.family]
-            assert openai_document.validate(schema, value) == []
+    for value in answered(case):
+        schema = "ErrorResponse" if "error" in value else STREAMED.get(value.get("object", ""), ANSWERS[case.family])
+
+        assert openai_document.validate(schema, value) == []
+
+
+STREAMED = {"chat.completion.chunk": "CreateChatCompletionStreamResponse"}
+
+
+def answered(case: pairs.Case) -> list[Any]:
+    """Give the messages that a pair's caller gets."""
+    if case.family == "chat/exchanges":
+        answer = msgspec.json.decode(case.given("answer.json"))
+        return [message for message in (answer if isinstance(answer, list) else [answer]) if message != "[DONE]"]
+    lines = [
+        line for text in case.golden().values() for line in (text.splitlines() if case.family == "chat/streams" else [text])
+    ]
+    return [msgspec.json.decode(line) for line in lines]
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,15 @@ class Answering:
 
     __slots__ = ("_askings", "_speaking", "_waiting", "plan", "told")
 
-    def __init__(self, plan: Plan, call: Call, notes: list[Note], speaking: Speaking | None = None) -> None:
+    def __init__(
+        self, plan: Plan, call: Call, notes: list[Note], speaking: Speaking | None = None, continuations_max: int = 0
+    ) -> None:
         self._speaking = speaking
         encoded = encode_request(plan.native)
         self.plan = plan
         self.told = encoded.told
         choices: Sequence[int | None] = range(plan.calls) if plan.calls > 1 else (None,)
-        self._askings = [Asking(plan, encoded.body, call, notes, choice) for choice in choices]
+        self._askings = [Asking(plan, encoded.body, call, notes, continuations_max, choice) for choice in choices]
         self._waiting: dict[asyncio.Future[list[Event] | None], AsyncIterator[list[Event]]] = {}
 
     @property

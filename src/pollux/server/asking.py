@@ -3,15 +3,22 @@
 A repair repeats the native call once, before anything of an answer was told (CONTRACT, section 4): when the service refuses
 a thought signature, with the documented dummy in its place; when it refuses a schema as too complex, with a simpler one; when
 an answer ends oddly and empty (a malformed function call, an unexpected one, nothing at all), as it is.
+
+An answer that ends at one call's limit (CONTINUATION) is continued: the same request goes out again with the token of that
+answer, as often as is allowed and until the caller's own limit of tokens is reached. To the reader it is one answer. A
+continuation that is refused leaves the answer as it is, which is legal: `length`. One that breaks off midway is a broken
+stream.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from copy import deepcopy
 from typing import Literal, Protocol
 
+import msgspec
+
 from pollux.errors import ApiError, UpstreamFailed
 from pollux.translate.chat import Plan, with_dummies
-from pollux.translate.events import Event, Usage
+from pollux.translate.events import Event
 from pollux.translate.failures import SCHEMA_REFUSED, SIGNATURE_REFUSED, UNEXPLAINED
 from pollux.translate.notes import Note
 from pollux.translate.reader import ReplyReader
@@ -52,15 +59,29 @@ class WholeReply:
 class Asking:
     """The native calls of one answer. `choice` is its place where several answer together."""
 
-    __slots__ = ("_call", "_choice", "_mended", "_native", "_notes", "_plan", "_replies", "body", "reader")
+    __slots__ = (
+        "_call",
+        "_choice",
+        "_continuations_left",
+        "_mended",
+        "_native",
+        "_notes",
+        "_plan",
+        "_replies",
+        "body",
+        "reader",
+    )
 
-    def __init__(self, plan: Plan, body: bytes, call: Call, notes: list[Note], choice: int | None = None) -> None:
+    def __init__(
+        self, plan: Plan, body: bytes, call: Call, notes: list[Note], continuations_max: int, choice: int | None = None
+    ) -> None:
         self._plan = plan
         self._native = plan.native
         self._call = call
         self._choice = choice
         self._notes = notes
         self._mended = False
+        self._continuations_left = continuations_max
         self._replies: Replies | None = None
         self.body = body
         self.reader = self._new_reader()
@@ -80,8 +101,8 @@ class Asking:
         What comes before the first content is held back, since a repair may follow. Raises ApiError when the call fails or its
         stream ends before the answer is complete.
         """
+        reader, held = self.reader, list[Event]()
         while True:
-            reader, held = self.reader, list[Event]()
             assert self._replies is not None
             try:
                 async for replies in self._replies.replies():
@@ -100,11 +121,15 @@ class Asking:
                     "The Gemini API ended the stream before the answer was complete.", code="upstream_incomplete"
                 )
             await self.close()
-            if not self._mends_end():
+            if await self._continues():
+                yield reader.go_on()
+            elif self._mends_end():
+                yield [reader.usage]  # it was spent, though the answer is not told
+                reader, held = self._new_reader(), []
+                self.reader = reader
+                await self.open()
+            else:
                 break
-            yield [event for event in reader.close() if isinstance(event, Usage)]  # it was spent, though not told
-            self.reader = self._new_reader()
-            await self.open()
         yield [*held, *reader.close()]
 
     async def close(self) -> None:
@@ -116,6 +141,21 @@ class Asking:
     def _new_reader(self) -> ReplyReader:
         toolbox = self._plan.toolbox
         return ReplyReader(single_call=toolbox.legacy or not toolbox.parallel, choice=self._choice)
+
+    async def _continues(self) -> bool:
+        """Say whether the answer goes on after one call's limit; then the call that continues it is open."""
+        reader = self.reader
+        if reader.continuation is None or self._continuations_left <= 0 or reader.usage.completion >= self._plan.tokens_max:
+            return False
+        self._continuations_left -= 1
+        native = msgspec.structs.replace(self._native, continuation_token=reader.continuation)
+        try:
+            self._replies = await self._call(encode_request(native).body)
+        except ApiError as error:
+            self._note("approximated", f"the answer ends at one call's limit: its continuation failed with {error.code}")
+            return False
+        self._note("added", "further calls, since the answer was longer than one call gives")
+        return True
 
     def _mends_error(self, error: ApiError) -> bool:
         """Say whether to call again after an error; then `body` is the repaired one."""

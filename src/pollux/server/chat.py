@@ -67,7 +67,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     app.admit_more(exchange, caller, plan.calls - 1)
     sound = plan.speech.format if plan.speech is not None else SOUND_FORMAT
     speaking = None if family.speaks == "no" else Speaking(app.workshop, sound, streamed=request.stream is True)
-    answering = Answering(plan, stream if request.stream else whole, exchange.notes, speaking)
+    answering = Answering(plan, stream if request.stream else whole, exchange.notes, speaking, app.settings.continuations_max)
     if app.owned is not None:
         await app.owned.check_sent(caller, answering.told)
     keeper = Keeper(app.memory, caller.owner, family.family, stamp.token, trail)

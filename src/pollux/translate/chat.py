@@ -1,5 +1,6 @@
 """Chat completions: request → Gemini. The way back is in `chat_answer`."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -41,6 +42,12 @@ class Plan(Struct, frozen=True):
     answers: int = 1
     candidate_count: int = 1
     speech: Speech | None = None
+
+    @property
+    def tokens_max(self) -> float:
+        """The most tokens that the caller wants of an answer."""
+        config = self.native.generation_config
+        return math.inf if config is None or config.max_output_tokens is None else config.max_output_tokens
 
     @property
     def calls(self) -> int:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct
 
 from pollux.translate.chat import ANSWERS_MAX
 from pollux.translate.chat_choice import Telling, ThoughtsForm
-from pollux.translate.events import Event, OfChoice, Started, Text, Usage
+from pollux.translate.events import Event, Logprobs, OfChoice, Started, Text, Usage
 from pollux.translate.media_answer import AnswerMedia
 from pollux.translate.speech import Speech
 from pollux.translate.tools import NO_TOOLS, Toolbox
@@ -76,7 +76,7 @@ class ChatTelling:
         chunks = []
         telling = self.tellings.get(candidate)
         if telling is None:
-            chunks = self._opened(candidate, "" if isinstance(event, Text) else None)
+            chunks = self._opened(candidate, "" if isinstance(event, (Text, Logprobs)) else None)
             telling = self.tellings[candidate]
         delta = telling.take(event)
         if delta is not None:

@@ -30,10 +30,11 @@ from pollux.translate.events import (
     Started,
     Text,
     Thought,
+    Usage,
 )
 from pollux.translate.memory import TurnRecorder, is_told
 from pollux.translate.partial import ArgumentsWriter, OutOfOrder
-from pollux.translate.usage import counted, latest
+from pollux.translate.usage import add, counted, latest
 from pollux.wire.gemini.generate import Blob, Candidate, FunctionCall, GenerateContentResponse, Part, UsageMetadata
 
 EXTRAS = (
@@ -68,10 +69,13 @@ class ReplyReader:
         "_citations",
         "_first",
         "_model_status",
+        "_response_id",
+        "_spent",
         "_started",
         "_usages",
         "_writers",
         "blocked",
+        "continuation",
         "finished",
         "recorder",
         "said",
@@ -84,10 +88,13 @@ class ReplyReader:
         self.said = False  # whether anything of an answer came: a text, a thought, a call, a part of another kind
         self._writers: dict[int, ArgumentsWriter] = {}  # of calls whose arguments are coming
         self._started = False
+        self._response_id: str | None = None
         self._usages: list[UsageMetadata] = []
+        self._spent: Usage | None = None  # in the calls that this one continues
         self._citations: dict[int, Any] = {}
         self._model_status: Any = None
         self.finished: dict[int, str] = {}
+        self.continuation: str | None = None  # the token of an answer that ended at one call's limit and can go on
         self.blocked = False
 
     def feed(self, reply: GenerateContentResponse) -> list[Event]:
@@ -95,7 +102,8 @@ class ReplyReader:
         events: list[Event] = []
         if not self._started:
             self._started = True
-            self._start(reply, events)
+            self._response_id = reply.response_id
+            events.append(Started(reply.response_id if self._choice is None else None, reply.model_version))
         if reply.usage_metadata is not None:
             self._usages.append(reply.usage_metadata)
             if len(self._usages) > USAGES_KEPT_MAX:
@@ -121,7 +129,23 @@ class ReplyReader:
     def close(self) -> list[Event]:
         """Give what is known only at the end."""
         events: list[Event] = [Extra(candidate, "parts", parts) for candidate, parts in self.recorder.traces().items()]
-        return [*events, counted(latest(self._usages))]
+        if self._choice is not None and self._response_id:  # of several requests that answer together each has an id
+            events.append(Extra(self._choice, "response_id", self._response_id))
+        return [*events, self.usage]
+
+    def go_on(self) -> list[Event]:
+        """Say what no longer holds when another call continues this answer; its replies are read on, its tokens are added."""
+        self._spent = self.usage
+        self._usages.clear()
+        self.finished.clear()
+        self.continuation = None
+        return [Extra(self._first, "continuation_token", None)]
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens so far, of all calls of this answer."""
+        usage = counted(latest(self._usages))
+        return usage if self._spent is None else add(self._spent, usage)
 
     @property
     def complete(self) -> bool:
@@ -135,15 +159,6 @@ class ReplyReader:
             return None
         reason = self.finished.get(self._first, "no candidate")
         return reason if reason in AGAIN or not self.finished else None
-
-    def _start(self, reply: GenerateContentResponse, events: list[Event]) -> None:
-        """Say whose answer it is. Of several requests that answer together each native id is its own choice's."""
-        if self._choice is None:
-            events.append(Started(reply.response_id, reply.model_version))
-        else:
-            events.append(Started(None, reply.model_version))
-            if reply.response_id:
-                events.append(Extra(self._choice, "response_id", reply.response_id))
 
     def _candidate(self, candidate: Candidate, index: int, events: list[Event]) -> None:
         if candidate.logprobs_result:
@@ -160,6 +175,8 @@ class ReplyReader:
             if candidate.finish_reason == "STOP":  # else a call whose arguments were still coming is cut: it has no end
                 self._end_call(index, events)
             self.finished[index] = candidate.finish_reason
+            if candidate.finish_reason == "CONTINUATION":
+                self.continuation = candidate.continuation_token
             events.append(Finish(index, candidate.finish_reason))
 
     def _extras(self, candidate: int, values: tuple[Any, ...], events: list[Event]) -> None:

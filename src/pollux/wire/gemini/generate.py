@@ -165,6 +165,7 @@ class GenerateContentRequest(Shape):
     tool_config: ToolConfig | None = None
     generation_config: GenerationConfig | None = None
     cached_content: str | None = None
+    continuation_token: str | None = None
 
 
 class ModalityTokenCount(Shape):
