@@ -76,12 +76,12 @@ class Answering:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        waiting = list(self._waiting)
-        self._waiting.clear()
-        if waiting:
-            await _stop(waiting)
+        for future in self._waiting:
+            future.cancel()
         for asking in self._askings:
             await asking.close()
+        if self._waiting:  # the connections are closed already: the caller may leave here
+            await asyncio.gather(*self._waiting, return_exceptions=True)
 
 
 async def _all(coroutines: list[Coroutine[Any, Any, None]]) -> None:
@@ -90,11 +90,7 @@ async def _all(coroutines: list[Coroutine[Any, Any, None]]) -> None:
     try:
         await asyncio.gather(*tasks)
     except BaseException:
-        await _stop(tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         raise
-
-
-async def _stop(futures: Sequence[asyncio.Future[Any]]) -> None:
-    for future in futures:
-        future.cancel()
-    await asyncio.gather(*futures, return_exceptions=True)
