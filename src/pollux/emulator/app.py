@@ -36,6 +36,7 @@ REQUEST_OF = {
     "streamGenerateContent": "GenerateContentRequest",
     "countTokens": "CountTokensRequest",
     "embedContent": "EmbedContentRequest",
+    "predictLongRunning": "PredictLongRunningRequest",
     "batchEmbedContents": "BatchEmbedContentsRequest",
     "media.upload.start": "CreateFileRequest",
     "files.register": "RegisterFilesRequest",
@@ -45,7 +46,7 @@ REQUEST_OF = {
     "cachedContents.patch": "CachedContent",
 }
 
-RESOURCES = ("files.", "media.", "cachedContents.", "batches.")
+RESOURCES = ("files.", "media.", "cachedContents.", "batches.", "operations.")
 """What the methods of kept things begin with."""
 
 
@@ -186,6 +187,8 @@ class Emulator:
                 await self.resources.create_batch(
                     found, request, delivery, self._line_answering(found, incoming, delivery.exchange)
                 )
+            case "predictLongRunning":
+                await self.resources.begin(listing.model_for(found), request, delivery)
             case _ if found.method.startswith(RESOURCES):
                 await self.resources.answer(found, request, delivery)
             case _:

@@ -19,6 +19,8 @@ from pollux.emulator.models import RETIRED
 
 HEADER = "x-emulator-fault"
 
+OPERATION_ENDINGS = ("", "filtered", "filtered-audio", "failed")
+
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """What goes wrong. Directives are the field names with hyphens; without a value means true."""
@@ -62,6 +64,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """An uploaded file becomes this: FAILED, stays PROCESSING, or is ACTIVE at once."""
     processing: float | None = None
     """Seconds for which an uploaded file is PROCESSING."""
+    operation: str = ""
+    """How the film of a request ends: filtered, filtered-audio, failed."""
     cut_upload_after: int | None = None
     """Of an upload's body only so many bytes are kept, then the connection is cut; the upload can be continued."""
     batch_state: str = ""
@@ -79,7 +83,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
 
 
 FLOATS = ("processing", "retry-after", "headers-delay", "first-token-delay", "event-delay", "stall-for", "probability")
-TEXTS = ("file-state", "batch-state", "reason", "message", "quota", "blocked", "finish", "id")
+TEXTS = ("file-state", "batch-state", "operation", "reason", "message", "quota", "blocked", "finish", "id")
 SWITCHES = ("html", "raw", "empty", "partial-args")
 
 
@@ -125,6 +129,8 @@ def checked(fault: Fault) -> Fault:
         raise ValueError("file-state is one of ACTIVE, FAILED, PROCESSING")
     if fault.batch_state not in ("", "FAILED", "EXPIRED", "RUNNING"):
         raise ValueError("batch-state is one of FAILED, EXPIRED, RUNNING")
+    if fault.operation not in OPERATION_ENDINGS:
+        raise ValueError(f"operation is one of {', '.join(OPERATION_ENDINGS[1:])}")
     for seconds in (fault.processing or 0, fault.headers_delay, fault.first_token_delay, fault.event_delay, fault.stall_for):
         if not 0 <= seconds <= DELAY_SECONDS_MAX:
             raise ValueError(f"a delay is between 0 and {DELAY_SECONDS_MAX:g} seconds")

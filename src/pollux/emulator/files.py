@@ -167,6 +167,10 @@ class Files:
             raise forbidden(name)
         return file
 
+    def has(self, project: str, name: str) -> bool:
+        """Tell whether a file is still there."""
+        return self._shelves.find(project, name) is not None
+
     def remove(self, project: str, name: str) -> None:
         """Delete a file; the second time it is no longer there."""
         self.find(project, name)

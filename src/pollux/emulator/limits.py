@@ -158,3 +158,15 @@ IMAGES_MAX = 3_600
 
 MEDIA_TOLD_MAX = 20
 """Media that an answer describes; it counts the others."""
+
+PROMPT_DRAWN_CHARS_MAX = 1_200
+"""Of a prompt, as written into the pictures of a film."""
+
+MEDIA_MAKERS = 2
+"""Films that are made at the same time: one of 720p keeps one processor busy for a second or two."""
+
+FILMS_WAITING_MAX = 32
+"""Films that wait to be made: more would keep the machine busy for minutes."""
+
+FILM_BYTES_MAX = 100_000_000
+"""Of a film that is extended: 148 seconds have some 10 MB."""

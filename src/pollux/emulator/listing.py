@@ -13,7 +13,12 @@ from pollux.emulator.tokens import cached_usage, count_prompt, details, modaliti
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 1000
 """Models on a page by default (recorded) and at most. Source: gemini-native.md, section 3."""
 
-LISTED_AS = {"countTokens": "countTokens", "embedContent": "embedContent", "batchEmbedContents": "embedContent"}
+LISTED_AS = {
+    "countTokens": "countTokens",
+    "embedContent": "embedContent",
+    "batchEmbedContents": "embedContent",
+    "predictLongRunning": "predictLongRunning",
+}
 """The name under which the list of models says that a model has a method; that of all others is generateContent."""
 
 

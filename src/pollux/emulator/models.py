@@ -137,6 +137,8 @@ MODELS = (
     _plain("gemini-embedding-2", "2", (8_192, 1), EMBED),
     _plain("gemini-embedding-2-preview", "2", (8_192, 1), EMBED),
     _plain("veo-3.1-generate-preview", "3.1", (480, 8_192), VIDEO, "Veo 3.1"),
+    _plain("veo-3.1-fast-generate-preview", "3.1", (480, 8_192), VIDEO, "Veo 3.1 fast"),
+    _plain("veo-3.1-lite-generate-preview", "3.1", (480, 8_192), VIDEO, "Veo 3.1 lite"),
     _plain("gemini-omni-1.1-flash", "1.1", (131_072, 65_536), (), "Gemini Omni 1.1 Flash"),
     _plain("gemini-omni-1.2-flash", "1.2", (131_072, 65_536), (), "Gemini Omni 1.2 Flash"),
     Model("gemini-3.8-live", "media", "3.1-flash-live-03-2026", 131_072, 65_536, LIVE, thinking=False),

@@ -11,6 +11,7 @@ from pollux.emulator.clock import Clock
 from pollux.emulator.exchange import Exchange
 from pollux.emulator.files import Files, check_id
 from pollux.emulator.models import Model
+from pollux.emulator.operations import Operations
 from pollux.emulator.projects import Projects
 from pollux.emulator.routes import Route
 from pollux.emulator.sending import Delivery
@@ -40,6 +41,7 @@ class Resources:
         self.uploads = Uploads(self.clock, self.files)
         self.caches = Caches(self.clock, self.seed)
         self.batches = Batches(self.clock, self.files, self.seed)
+        self.operations = Operations(self.clock, self.files, self.seed)
 
     def sweep(self) -> None:
         """Delete what has expired."""
@@ -51,6 +53,7 @@ class Resources:
         """Delete everything."""
         self.batches.clear()
         self.uploads.clear()
+        self.operations.clear()
         self.files.clear()
         self.caches.clear()
 
@@ -64,6 +67,8 @@ class Resources:
             await delivery.whole(await self._batches(found, project, delivery))
         elif found.method.startswith("cachedContents."):
             await delivery.whole(await self._caches(found, request, project, delivery))
+        elif found.method == "operations.get":
+            await delivery.whole(await self.operations.get(project, found.model, found.id, exchange.base_url))
         else:
             await self._files(found, project, delivery)
 
@@ -74,6 +79,11 @@ class Resources:
         size = int(exchange.headers.get("content-length", "0") or 0)
         job = await self.batches.create(found, request, project, delivery.fault, answer, size)
         await delivery.whole(job.resource(self.clock.now()))
+
+    async def begin(self, model: Model, request: dict[str, Any], delivery: Delivery) -> None:
+        """Begin an operation."""
+        project = self.projects.of(delivery.exchange.headers, delivery.exchange.query)
+        await delivery.whole(await self.operations.create(project, request, model, delivery.fault))
 
     async def resolved(self, request: dict[str, Any], model: Model, exchange: Exchange) -> dict[str, Any]:
         """Look up the files and the cached content that a request for an answer refers to."""

@@ -11,6 +11,7 @@ MODELS = re.compile(VERSION + r"/models/?")
 MODEL = re.compile(VERSION + r"/models/(?P<model>[^/:]+)")
 VERB = re.compile(VERSION + r"/models/(?P<model>[^/:]+):(?P<verb>[A-Za-z]+)")
 OTHER = re.compile(r"/(?:resumable/)?(?:upload/|download/)?(?:v1|v1beta|v1alpha)/(?P<collection>[A-Za-z_]+)")
+OPERATION = re.compile(VERSION + r"/models/(?P<model>[^/:]+)/operations/(?P<id>[^/:]+)")
 OPERATIONS = re.compile(VERSION + r"/models/[^/:]+/operations.*")
 
 FILE_ID, CACHE_ID = r"/files/(?P<id>[^/:]+)", r"/cachedContents/(?P<id>[^/:]+)"
@@ -50,11 +51,11 @@ VERBS = (
     "batchEmbedContents",
     "batchGenerateContent",
     "asyncBatchEmbedContent",
+    "predictLongRunning",
 )
 
 VERBS_NOT_YET = {
     "predict": "Imagen",
-    "predictLongRunning": "videos",
     "countTextTokens": "countTextTokens",
     "generateAnswer": "generateAnswer",
 }
@@ -111,8 +112,10 @@ def route(http_method: str, path: str) -> Route:
     for needed, pattern, method in RESOURCES:
         if http_method == needed and (found := pattern.fullmatch(path)):
             return Route(method, found["version"], id=found.groupdict().get("id") or "")
+    if http_method == "GET" and (found := OPERATION.fullmatch(path)):
+        return Route("operations.get", found["version"], found["model"], found["id"])
     if OPERATIONS.fullmatch(path):
-        raise errors.not_emulated("operations")
+        raise errors.not_emulated("lists and ends of operations")
     if (found := OTHER.match(path)) and found["collection"] in COLLECTIONS_NOT_YET:
         raise errors.not_emulated(found["collection"])
     raise errors.unknown_route()

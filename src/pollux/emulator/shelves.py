@@ -79,6 +79,11 @@ class Shelves(Generic[T]):
             self._discard(project, item)
             return True
 
+    def everything(self) -> list[tuple[str, T]]:
+        """List all things with their projects, in no order."""
+        with self._lock:
+            return [(project, item) for project, shelf in self._shelves.items() for item in shelf.by_number.values()]
+
     def page(self, project: str, size: int, token: str) -> tuple[list[T], str]:
         """List a page, newest first, and the token of the next one, if there is more."""
         before = _number(token)
