@@ -87,13 +87,13 @@ def _unknown_within(value: Raw, kinds: tuple[Any, ...], path: str) -> Iterator[s
     """Search a field's value: an object by the shape among its kinds, a list by the list among them."""
     match bytes(memoryview(value)[:1]):
         case b"{":
-            shape = next((kind for kind in kinds if not get_args(kind)), None)
-            if shape is not None:
+            for shape in filter(_is_shape, kinds):
                 yield from unknown_fields(value, shape, path)
         case b"[":
-            listed = next((kind for kind in kinds if get_args(kind)), None)
-            for i, item in enumerate(_items(value) if listed is not None else ()):
-                yield from _unknown_within(item, _kinds(get_args(listed)[0]), f"{path}[{i}]")
+            for listed in (kind for kind in kinds if not _is_shape(kind)):
+                inner = _kinds(get_args(listed)[0])
+                for i, item in enumerate(_items(value)):
+                    yield from _unknown_within(item, inner, f"{path}[{i}]")
 
 
 @cache
@@ -102,6 +102,7 @@ def _fields(shape: type[Struct]) -> dict[str, tuple[Any, ...]]:
     return {field.encode_name: _kinds(field.type) for field in msgspec.structs.fields(shape)}
 
 
+@cache
 def _kinds(kind: Any) -> tuple[Any, ...]:
     """Give the shapes among the kinds of a field, and the lists of shapes."""
     kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
