@@ -6,7 +6,7 @@ A page is a function without arguments that returns Markdown; to add one, add a 
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -15,7 +15,9 @@ from pollux.cli.main import COMMANDS, EXAMPLES, parser
 from pollux.cli.options import flag
 from pollux.settings import Settings
 from pollux.translate.endings import ENDINGS
-from pollux.translate.parameters import ROWS
+from pollux.translate.generation_config import ELSEWHERE, SAME_AS
+from pollux.translate.parameters import GOOGLE_ROWS, ROWS, Row
+from pollux.translate.profiles import FAMILIES, NEWEST, Profile
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -54,13 +56,56 @@ def parameters() -> str:
             "",
             *_generated("the rows in `src/pollux/translate/parameters.py`"),
             "",
-            "*mapped*: it reaches the native request. *ignored*: the answer is the same without it.",
-            "*refused*: a 400 that names it.",
-            "Explicit null is absence. A parameter that is not in this table is ignored.",
+            "*mapped*: it reaches the native request. *ignored*: it reaches nothing, and the [loss report](losses.md) says so.",
+            "*refused*: a 400 that names it. *by model*: mapped where the model takes it, else ignored; see below.",
+            "Explicit null is absence. A parameter that is not in this table is dropped and reported.",
             "",
-            "| parameter | fate | where to | remarks |",
-            "|---|---|---|---|",
-            *(f"| `{row.name}` | {row.fate} | {row.to} | {row.why} |" for row in ROWS),
+            *_rows(ROWS),
+            "",
+            "## Fields of extra_body.google",
+            "",
+            "They may stand in `extra_body.google`, `extra_body` or `google`, in snake or camel case.",
+            "",
+            *_rows(GOOGLE_ROWS),
+            "",
+            "### generation_config",
+            "",
+            "| field | the same as |",
+            "|---|---|",
+            *(f"| `{field}` | `{param}` |" for field, param in SAME_AS.items()),
+            *(f"| `{field}` | refused: {instead} |" for field, instead in ELSEWHERE.items()),
+            "",
+            "## Where models differ",
+            "",
+            "A model is known by its name's beginning; one that is not listed is taken for the newest family.",
+            "*answers a call*: how many answers one native call gives; a larger `n` takes several calls.",
+            "",
+            f"| family | {' | '.join(DIFFERENCES)} | answers a call |",
+            f"|---|{'---|' * (len(DIFFERENCES) + 1)}",
+            *(
+                _family(family)
+                for family in {family.family: family for _, family in FAMILIES if family.family != "not-chat"}.values()
+            ),
+            _family(NEWEST, "any other"),
+            "",
+        ]
+    )
+
+
+def losses() -> str:
+    """The codes of the loss report, from the rows; what stands before them is `tools/losses.md`."""
+    return "\n".join(
+        [
+            (Path(__file__).with_name("losses.md")).read_text("utf-8").rstrip("\n"),
+            "",
+            "## Codes",
+            "",
+            *_generated("`tools/losses.md` and the rows in `src/pollux/translate/parameters.py`"),
+            "",
+            "A code is the parameter's name and what became of it: `ignored`, `approximated`, `added` or `mismatch`.",
+            "These names occur, and `unknown` for a parameter that nobody knows:",
+            "",
+            *(f"- `{row.name}`{_when(row)}" for row in ROWS if row.fate != "refused"),
             "",
         ]
     )
@@ -135,7 +180,7 @@ def settings() -> str:
 
 
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
-    {"cli.md": cli, "endings.md": endings, "parameters.md": parameters, "settings.md": settings}
+    {"cli.md": cli, "endings.md": endings, "losses.md": losses, "parameters.md": parameters, "settings.md": settings}
 )
 """Each page's name in `docs`, and what makes it."""
 
@@ -209,6 +254,35 @@ def _example(text: str) -> str:
     )
     shown = "\n".join(["```sh", *(line.removeprefix("  ") for line in commands.rstrip("\n").split("\n")), "```", ""])
     return f"{shown}\n{' '.join(prose.split())}\n" if prose.strip() else shown
+
+
+DIFFERENCES = {
+    "`temperature`, `top_p`, `top_k`": "samples",
+    "penalties": "penalties",
+    "`logprobs`": "log_probabilities",
+    "`reasoning_effort`": "controls_thinking",
+}
+"""What families differ in, and the fact of the profile that says so."""
+
+
+def _rows(rows: Sequence[Row]) -> list[str]:
+    return [
+        "| parameter | fate | where to | remarks |",
+        "|---|---|---|---|",
+        *(f"| `{row.name}` | {'by model' if row.needs else row.fate} | {row.to} | {_cell(row.why)} |" for row in rows),
+    ]
+
+
+def _family(family: Profile, name: str = "") -> str:
+    words = ["mapped" if getattr(family, fact) else "ignored" for fact in DIFFERENCES.values()]
+    return f"| {name or f'`{family.family}`'} | {' | '.join(words)} | {family.candidates_max} |"
+
+
+def _when(row: Row) -> str:
+    """Say when a parameter is ignored: always, or on which models."""
+    if row.fate == "ignored":
+        return f": ignored. {row.why}"
+    return f": ignored where {row.otherwise[:1].lower()}{row.otherwise[1:]}" if row.otherwise else ""
 
 
 def _settings() -> Iterator[str]:

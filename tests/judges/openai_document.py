@@ -74,6 +74,19 @@ def validate(schema: str, value: Any) -> list[Complaint]:
     ]
 
 
+def properties(schema: str) -> frozenset[str]:
+    """Give the names of a schema's properties, of the schemas that it is made of too."""
+    registry, _ = _document()
+    contents = registry.resolver().lookup(f"{URI}#/components/schemas/{schema}").contents
+    named = frozenset(contents.get("properties", {}))
+    return named.union(
+        *(
+            properties(part["$ref"].rpartition("/")[2]) if "$ref" in part else part.get("properties", {})
+            for part in contents.get("allOf", [])
+        )
+    )
+
+
 def complaints(schema: str, value: Any) -> Iterator[Complaint]:
     """Give everything that the document finds wrong with a value."""
     for error in _validator(schema).iter_errors(value):

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from pollux.errors import ApiError, Unsupported
 from pollux.translate import chat
+from pollux.translate.parameters import ROWS
 from pollux.translate.profiles import profile
 from pollux.wire.gemini.generate import encode_request
 from pollux.wire.openai.chat import ChatCompletionRequest
@@ -177,6 +178,14 @@ def test_google_s_document_accepts_what_is_sent(request: generating.Json) -> Non
         assume(False)
 
     assert google_document.document().validate("GenerateContentRequest", google_document.plain(native)) == []
+
+
+def test_every_parameter_of_openai_s_document_has_a_row() -> None:
+    """None of them is lost in silence."""
+    documented = openai_document.properties("CreateChatCompletionRequest")
+
+    assert len(documented) > 30
+    assert documented <= {row.name for row in ROWS}
 
 
 @pytest.mark.parametrize("file", OPENAI_REQUESTS, ids=str)

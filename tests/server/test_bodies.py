@@ -181,7 +181,17 @@ def test_two_slips_are_forgiven(server: Pollux, upstream: FakeUpstream, body: by
         ({"reasoning_effort": ""}, "reasoning_effort"),
         ({"frequency_penalty": "x"}, "frequency_penalty"),
         ({"logprobs": "x"}, "logprobs"),
-        ({"logprobs": True}, "logprobs"),
+        ({"n": 1000}, "n"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"top_logprobs": 10**30}, "top_logprobs"),
+        ({"top_k": 0}, "top_k"),
+        ({"top_k": 1.5}, "top_k"),
+        ({"frequency_penalty": 2.1}, "frequency_penalty"),
+        ({"presence_penalty": -1e308}, "presence_penalty"),
+        ({"service_tier": "ultra"}, "service_tier"),
+        ({"service_tier": 1}, "service_tier"),
+        ({"safety_settings": [{"category": "HARM_CATEGORY_HARASSMENT"}]}, "safety_settings[0].threshold"),
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from pollux.errors import InvalidRequest
-from pollux.translate import extras, formats, messages, parameters, speech, thinking, tools
+from pollux.translate import extras, formats, generation_config, messages, parameters, speech, thinking, tools
 from pollux.translate.media import Found, Media
 from pollux.translate.memory import Trail, Turn, forget_signatures, sign_lost_calls
 from pollux.translate.notes import Note
@@ -20,6 +20,9 @@ STOP_SEQUENCES_MAX = 5
 """The native API takes five stop sequences; OpenAI allows four."""
 
 INT32 = 2**31
+
+SERVICE_TIERS = {"default": "standard", "standard": "standard", "flex": "flex", "priority": "priority", "fast": "priority"}
+"""The native tiers of OpenAI's, which answers priority to fast. Source: OpenAI API, ServiceTier; Gemini API, serviceTier."""
 
 _NOTHING: Mapping[str, Turn] = {}
 
@@ -78,8 +81,12 @@ def to_gemini(
     Loses: what the rows say is ignored.
     """
     notes: list[Note] = []
-    parameters.check(request, notes)
     gemini = extras.extras(request, notes)
+    if gemini.config:
+        request = generation_config.merged(request, gemini.config, notes)
+    parameters.check(request, profile, notes)
+    if request.stream_options is not None and request.stream_options.include_obfuscation:
+        notes.append(Note("stream_options.include_obfuscation", "ignored", "nothing is added to hide the lengths of texts"))
     box = tools.toolbox(request, gemini, profile, notes)
     form = formats.form(request.response_format, profile, notes, beside_tools=box.tools is not None)
     media = Media(found, profile, notes)
@@ -105,8 +112,12 @@ def to_gemini(
         system_instruction=system,
         tools=box.tools,
         tool_config=box.config,
+        safety_settings=gemini.safety_settings,
         generation_config=None if config == _NO_CONFIG else config,
         cached_content=gemini.cached_content,
+        service_tier=_service_tier(request.service_tier, gemini.service_tier, notes),
+        store=gemini.store,
+        labels=gemini.labels,
     )
     if native.cached_content is not None:
         _leave_to_the_cache(native, notes)
@@ -160,14 +171,26 @@ def _generation_config(
 ) -> GenerationConfig:
     parameters.in_range("temperature", request.temperature, 0, 2)
     parameters.in_range("top_p", request.top_p, 0, 1)
+    parameters.in_range("top_k", request.top_k, 1, INT32 - 1)
+    parameters.in_range("presence_penalty", request.presence_penalty, -2, 2)
+    parameters.in_range("frequency_penalty", request.frequency_penalty, -2, 2)
+    parameters.in_range("top_logprobs", request.top_logprobs, 0, 20)
+    if request.top_logprobs and not request.logprobs:
+        raise InvalidRequest("top_logprobs is given without logprobs; set logprobs to true.", param="top_logprobs")
+    told = request.logprobs is True and profile.log_probabilities
     parameters.in_range("max_tokens", request.max_tokens, 1, INT32 - 1)
     parameters.in_range("max_completion_tokens", request.max_completion_tokens, 1, INT32 - 1)
     return GenerationConfig(
-        temperature=request.temperature,
-        top_p=request.top_p,
+        temperature=request.temperature if profile.samples else None,
+        top_p=request.top_p if profile.samples else None,
+        top_k=request.top_k if profile.samples else None,
         max_output_tokens=request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens,
         stop_sequences=_stop_sequences(request.stop),
         seed=_seed(request.seed, notes),
+        presence_penalty=request.presence_penalty if profile.penalties else None,
+        frequency_penalty=request.frequency_penalty if profile.penalties else None,
+        response_logprobs=True if told else None,
+        logprobs=request.top_logprobs or None if told else None,
         thinking_config=thinking.thinking_config(request.reasoning_effort, gemini.thinking_config, profile, notes),
     )
 
@@ -181,6 +204,31 @@ def _stop_sequences(stop: str | list[str] | None) -> list[str] | None:
     if "" in sequences:
         raise InvalidRequest("stop holds an empty sequence; leave it out.", param="stop")
     return sequences
+
+
+def _service_tier(tier: str | None, gemini: tuple[str, str] | None, notes: list[Note]) -> str | None:
+    """Say OpenAI's tier, or Gemini's own, in the native word.
+
+    Source: OpenAI API, service_tier; Gemini API, serviceTier. OpenAI's default is Gemini's standard.
+    Loses: scale, which the native API does not have.
+    """
+    if gemini is not None:
+        native, path = gemini
+        if native not in SERVICE_TIERS.values():
+            raise InvalidRequest(f"{path} must be standard, flex or priority; it is {native[:40]!r}.", param=path)
+        if tier is not None and SERVICE_TIERS.get(tier, native) != native:
+            raise InvalidRequest(f"service_tier and {path} say different things; give one of them.", param="service_tier")
+        return native
+    if tier is None or tier == "auto":
+        return None
+    if tier == "scale":
+        notes.append(Note("service_tier", "ignored", "the native API has no tier scale"))
+        return None
+    if tier not in SERVICE_TIERS:
+        raise InvalidRequest(
+            f"service_tier must be auto, scale or one of {', '.join(SERVICE_TIERS)}; it is {tier[:40]!r}.", param="service_tier"
+        )
+    return SERVICE_TIERS[tier]
 
 
 def _seed(seed: int | None, notes: list[Note]) -> int | None:

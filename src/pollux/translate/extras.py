@@ -9,17 +9,12 @@ from typing import Any
 
 import msgspec
 
-from pollux.errors import InvalidRequest, Unsupported
+from pollux.errors import InvalidRequest
 from pollux.translate.notes import Note
+from pollux.translate.safety import safety_settings
 from pollux.wire.closed import joined
-from pollux.wire.gemini.generate import ThinkingConfig
+from pollux.wire.gemini.generate import SafetySetting, ThinkingConfig
 from pollux.wire.openai.chat import ChatCompletionRequest
-
-LATER = {
-    "safety_settings": "safety settings",
-    "generation_config": "a generation config",
-}
-"""Fields that a later version takes."""
 
 CACHED_CONTENT = re.compile(r"cachedContents/[A-Za-z0-9_-]{1,128}")
 """The name of a cache. Source: Gemini API, CachedContent.name."""
@@ -28,19 +23,27 @@ _UPPER = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 class Extras(msgspec.Struct, frozen=True):
-    """Gemini's own fields of a chat request, in snake case; `path` is where they stood."""
+    """Gemini's own fields of a chat request, in snake case. `config` is the generation config, each field with its place."""
 
     thinking_config: ThinkingConfig | None = None
     tools: list[dict[str, Any]] | None = None
     cached_content: str | None = None
+    safety_settings: list[SafetySetting] | None = None
+    labels: dict[str, str] | None = None
+    store: bool | None = None
+    service_tier: tuple[str, str] | None = None
+    config: dict[str, tuple[Any, str]] = {}
 
 
 def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
     """Gather Gemini's own fields. Raises InvalidRequest, naming the place."""
     found = fields(request.extra_body, request.google)
+    if request.safety_settings is not None:
+        found.setdefault("safety_settings", (request.safety_settings, "safety_settings"))
     if not found:
         return _NONE
     known: dict[str, Any] = {}
+    config: dict[str, tuple[Any, str]] = {}
     for name, (value, path) in found.items():
         match name:
             case "thinking_config":
@@ -49,13 +52,21 @@ def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
                 known[name] = _convert(value if isinstance(value, list) else [value], list[dict[str, Any]], path)
             case "cached_content":
                 known[name] = _cached_content(value, path)
-            case _ if name in LATER:
-                raise Unsupported(
-                    f"{path} is not supported: this version of Pollux does not take {LATER[name]} yet.", param=path
-                )
+            case "safety_settings":
+                known[name] = safety_settings(value, path, notes)
+            case "generation_config":
+                config |= _inside(value, path)
+            case "labels":
+                known[name] = _plain(value, dict[str, str], path)
+            case "store":
+                known[name] = _plain(value, bool, path)
+            case "service_tier":
+                known[name] = (_plain(value, str, path), path)
+            case "top_k":
+                config[name] = (value, path)
             case _:
                 notes.append(Note(path, "ignored", "there is no such field for chat completions"))
-    return Extras(**known)
+    return Extras(config=config, **known)
 
 
 _NONE = Extras()
@@ -108,6 +119,11 @@ def _cached_content(value: Any, path: str) -> str:
     return value
 
 
+def _inside(value: Any, path: str) -> dict[str, tuple[Any, str]]:
+    """Give the fields of an object in snake case, each with its value and its place; explicit null is absence."""
+    return {snake(key): (inner, joined(path, key)) for key, inner in _object(value, path).items() if inner is not None}
+
+
 def _object(value: Any, path: str) -> dict[str, Any]:
     if value is None:
         return {}
@@ -117,8 +133,13 @@ def _object(value: Any, path: str) -> dict[str, Any]:
 
 
 def _convert(value: Any, kind: Any, path: str) -> Any:
+    """Convert a native object that callers may spell either way."""
+    return _plain(camel_keys(value), kind, path)
+
+
+def _plain(value: Any, kind: Any, path: str) -> Any:
     try:
-        return msgspec.convert(camel_keys(value), kind)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$")
         place = place.rstrip("`")

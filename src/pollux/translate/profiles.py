@@ -27,6 +27,9 @@ class Profile:
     `candidates_max`: how many answers one native call gives; 3.x and all image models refuse more than one. Source: Gemini
     API, GenerationConfig.candidateCount. `draws`: gives pictures. `speaks`: gives sound; "only" takes a text and gives nothing
     else. Source: Gemini API, Image generation, Speech generation; lists of models.
+    `ignores_sampling`, `penalties`, `log_probabilities`: whether temperature, top_p and top_k have no effect, and whether the
+    others are taken; every model since 2.5 refuses these two ("Penalty is not enabled", "Logprobs is not enabled"). Source:
+    Gemini API, GenerationConfig; recorded requests of 1.5; unconfirmed for Gemini 4.
     """
 
     family: str
@@ -42,6 +45,18 @@ class Profile:
     candidates_max: int = 1
     draws: bool = False
     speaks: Literal["no", "only", "perhaps"] = "no"
+    penalties: bool = False
+    log_probabilities: bool = False
+
+    @property
+    def samples(self) -> bool:
+        """Whether temperature, top_p and top_k have an effect."""
+        return not self.ignores_sampling
+
+    @property
+    def controls_thinking(self) -> bool:
+        """Whether a request can say how much the model thinks."""
+        return bool(self.levels or self.budgets)
 
 
 def _since_3(family: str, **known: Any) -> Profile:
@@ -69,7 +84,10 @@ FAMILIES: tuple[tuple[str, Profile], ...] = (
         r"gemini-2\.5-flash",
         _of_2_5("gemini-2.5-flash", budgets=(1, 24_576), thinking_can_be_off=True),
     ),
-    (r"gemini-(1\.|2\.0)", Profile("gemini-2.0", draws=True, continues_prefill=True, candidates_max=8)),
+    (
+        r"gemini-(1\.|2\.0)",
+        Profile("gemini-2.0", draws=True, continues_prefill=True, candidates_max=8, penalties=True, log_probabilities=True),
+    ),
     (r"gemini-3-pro-image|nano-banana-pro", _since_3("gemini-3-pro-image", draws=True, continues_prefill=True)),
     (r"gemini-3-pro", _since_3("gemini-3-pro", levels=("LOW", "HIGH"), continues_prefill=True)),
     (r"gemini-3-flash", _since_3("gemini-3-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),

@@ -121,10 +121,15 @@ class GenerationConfig(Shape):
 
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     candidate_count: int | None = None
     max_output_tokens: int | None = None
     stop_sequences: list[str] | None = None
     seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    response_logprobs: bool | None = None
+    logprobs: int | None = None
     media_resolution: str | None = None
     response_mime_type: str | None = None
     response_json_schema: Any = None
@@ -156,6 +161,13 @@ class ToolConfig(Shape):
     retrieval_config: Json | None = None
 
 
+class SafetySetting(Shape):
+    """From which probability on a kind of harm is blocked."""
+
+    category: str
+    threshold: str
+
+
 class GenerateContentRequest(Shape):
     """The body of generateContent and streamGenerateContent. A tool is an object with one key, its kind."""
 
@@ -163,8 +175,12 @@ class GenerateContentRequest(Shape):
     system_instruction: Content | None = None
     tools: list[Json] | None = None
     tool_config: ToolConfig | None = None
+    safety_settings: list[SafetySetting] | None = None
     generation_config: GenerationConfig | None = None
     cached_content: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    labels: dict[str, str] | None = None
     continuation_token: str | None = None
 
 
