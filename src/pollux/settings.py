@@ -142,6 +142,23 @@ class Settings:
     )
     reply_bytes_max: int = setting(268_435_456, "Largest whole answer taken from the upstream; a 4K image is some 20 MB.")
     buffered_bytes_max: int = setting(1_073_741_824, "Request bodies held at once in one worker; more get a 503.")
+    inline_bytes_max: int = setting(
+        99_000_000,
+        "Media inside one native request, as base64; what is more goes through the Files API, once for each owner and content. "
+        "The native API takes 100 MB as a whole; for models that still take 20 MB, set 19000000.",
+    )
+    remote_media: Literal["fetch", "reference", "off"] = setting(
+        "fetch",
+        "What becomes of media behind http and https URLs: fetched by this server; passed on, so that Google fetches them "
+        "(https, public or signed); or refused.",
+    )
+    remote_media_internal_hosts: str = setting(
+        "",
+        "Hosts that may be fetched from although they are inside your network, as in files.corp,minio.corp:9000. "
+        "Every caller may read them through this server.",
+    )
+    remote_media_bytes_max: int = setting(104_857_600, "Largest file that is fetched for a request, and most for all of it.")
+    remote_media_seconds: float = setting(30.0, "Time from the look-up of a URL's name to the last byte of its file.")
     header_bytes_max: int = setting(65_536, "Largest request head; more get a 431.")
     header_count_max: int = setting(128, "Most header fields in a request; more get a 431.")
     nesting_max: int = setting(100, "Deepest nesting of JSON; the native API takes 100.")

@@ -29,6 +29,7 @@ from pollux.server.sealed import Sealer
 from pollux.server.storing import Storing
 from pollux.settings import LOOPBACK, Settings
 from pollux.upstream.client import GOOGLE, GeminiClient
+from pollux.upstream.fetch import Fetcher, Limits
 from pollux.upstream.files import NativeFiles
 from pollux.upstream.http import HttpClient, Timeouts
 from pollux.upstream.passthrough import Passthrough
@@ -87,6 +88,7 @@ class App:
         self.owned = open_owned(settings, self.passthrough.host, self.storing)
         self.sealer = Sealer(settings.secret)
         self.addresses = Addresses(self.passthrough, self.sealer)
+        self.fetcher = _fetcher(settings)
         self.gemini_files = GeminiFiles(self, NativeFiles(http, **origin))
         self.workshop = Workshop(
             processes=settings.media_processes, waiting_max=settings.media_waiting_max, seconds_max=settings.media_seconds
@@ -156,6 +158,7 @@ class App:
     async def close(self) -> None:
         """Close what is open; called once, when the server stops."""
         await self.client.close()
+        await self.fetcher.close()
         await self.workshop.close()
         self.memory.close()
         await self.storing.close()
@@ -245,6 +248,14 @@ def _of_method(handlers: dict[str, H], exchange: Exchange) -> H:
         allowed = ", ".join(handlers)
         raise MethodNotAllowed(f"{exchange.method} is not possible here; use {allowed}.", headers=(("allow", allowed),))
     return handler
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    return Fetcher(
+        Limits(settings.remote_media_bytes_max, settings.remote_media_seconds),
+        user_agent=f"pollux/{pollux.__version__}",
+        internal_hosts=settings.remote_media_internal_hosts.split(","),
+    )
 
 
 def _http_client(settings: Settings) -> HttpClient:

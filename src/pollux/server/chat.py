@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from pollux.errors import InvalidRequest
-from pollux.server import bodies, media, report
+from pollux.server import bodies, report
 from pollux.server.answering import Answering
 from pollux.server.asking import Replies, WholeReply
 from pollux.server.exchange import Exchange
+from pollux.server.media import RequestMedia
 from pollux.server.memory import Keeper
 from pollux.server.speaking import Speaking
 from pollux.server.streaming import Commitment, relay
@@ -43,7 +44,8 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     family = profile(model)
     trail = chat.trail(request, family)
     remembered = await app.memory.recall(caller.owner, trail)
-    plan = chat.to_gemini(request, family, trail, remembered, await media.found(request.messages))
+    media = RequestMedia(app, exchange, caller, headers)
+    plan = chat.to_gemini(request, family, trail, remembered, await media.of_messages(request.messages))
     exchange.notes += plan.notes
     report.refuse_losses(app, exchange)
     exchange.reports_in_body = report.wanted_in_body(app, exchange)
@@ -64,10 +66,12 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     async def whole(body: bytes) -> Replies:
         return WholeReply(await client.generate_content(model, body, key=key, headers=headers))
 
+    call = media.renewing(stream if request.stream else whole)
+
     app.admit_more(exchange, caller, plan.calls - 1)
     sound = plan.speech.format if plan.speech is not None else SOUND_FORMAT
     speaking = None if family.speaks == "no" else Speaking(app.workshop, sound, streamed=request.stream is True)
-    answering = Answering(plan, stream if request.stream else whole, exchange.notes, speaking, app.settings.continuations_max)
+    answering = Answering(plan, call, exchange.notes, speaking, app.settings.continuations_max)
     if app.owned is not None:
         await app.owned.check_sent(caller, answering.told)
     keeper = Keeper(app.memory, caller.owner, family.family, stamp.token, trail)

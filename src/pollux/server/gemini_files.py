@@ -1,4 +1,4 @@
-"""Stored files that Gemini must read: uploaded to the native Files API on first need, once per owner and content.
+"""Files and other content that Gemini must read: uploaded to the native Files API on first need, once per owner and content.
 
     known       a copy of this content lasts long enough: its URI, without a word to Gemini
     wanted      one of all processes takes the lease, uploads, waits until the file is ACTIVE, and notes it
@@ -13,14 +13,16 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pollux.errors import ApiError, InvalidRequest, UpstreamFailed
+from pollux.media import sniff
 from pollux.server import files
 from pollux.server.access import Caller
 from pollux.settings import Settings
+from pollux.translate.files import DEFAULT_TYPE
 from pollux.upstream.client import GOOGLE
 from pollux.upstream.files import NativeFiles, Source
 from pollux.wire.gemini.files import File as NativeFile
@@ -28,7 +30,6 @@ from pollux.wire.gemini.files import File as NativeFile
 if TYPE_CHECKING:
     from pollux.server.app import App
     from pollux.store.copies import Copy, CopyKey
-    from pollux.store.files import File
     from pollux.store.store import Store
 
 log = logging.getLogger("pollux.server")
@@ -50,7 +51,7 @@ LOOK_SECONDS = (0.2, 5.0)
 
 
 class GeminiFiles:
-    """Knows where stored files are at Gemini, and brings them there."""
+    """Knows where contents are at Gemini, and brings them there."""
 
     def __init__(self, app: "App", native: NativeFiles) -> None:
         self._app = app
@@ -62,19 +63,42 @@ class GeminiFiles:
 
         It may take as long as the upload does. `headers` go upstream with it.
         """
-        from pollux.store.copies import CopyKey  # the store is loaded when it is first used
-
         store, file = await files.find(self._app, caller, file_id)
         sha256 = await store.files.sha256(caller.owner, file)
-        key = CopyKey(caller.owner, self._project, sha256, file.mime_type)
-        lease = f"copy {self._project} {sha256} {file.mime_type}"
+        segments = await store.files.segments(caller.owner, file.id)
+        mime_type = file.mime_type
+        if mime_type == DEFAULT_TYPE:
+            async with aclosing(store.files.read(segments, 0, min(file.bytes, sniff.HEAD_BYTES))) as pieces:
+                mime_type = sniff.media_type(b"".join([piece async for piece in pieces])) or mime_type
+
+        def read(start: int, stop: int) -> AsyncGenerator[bytes, None]:
+            return store.files.read(segments, start, stop)
+
+        source = Source(file.filename, mime_type, file.bytes, read)
+        return await self.uri_of(caller, source, sha256, headers), mime_type
+
+    async def native(self, caller: Caller, name: str, headers: Mapping[str, str] | None = None) -> tuple[str, str]:
+        """Give the URI and the media type of a native file (`files/…`), once it can be used. Raises ApiError."""
+        if self._app.owned is not None:
+            await self._app.owned.check(caller, [name])
+        file = await self._native.get(name, key=caller.upstream_key, headers=headers)
+        file = await self._active(file, caller, headers)
+        return file.uri, file.mime_type or ""
+
+    async def uri_of(self, caller: Caller, source: Source, sha256: str, headers: Mapping[str, str] | None = None) -> str:
+        """Give the URI by which Gemini reads a content; uploaded on first need. Raises ApiError."""
+        from pollux.store.copies import CopyKey  # the store is loaded when it is first used
+
+        store = await self._app.storing.store()
+        key = CopyKey(caller.owner, self._project, sha256, source.mime_type)
+        lease = f"copy {self._project} {sha256} {source.mime_type}"
         holder = secrets.token_hex(8)
         deadline = time.monotonic() + self._app.settings.total_seconds
         pauses = _pauses()
         while True:
             copy = await store.copies.get(key, lasting_seconds=LASTING_SECONDS)
             if copy is not None:
-                return copy.uri, file.mime_type
+                return copy.uri
             if await store.leases.take(caller.owner, lease, holder, LEASE_SECONDS):
                 break
             if time.monotonic() > deadline:
@@ -84,24 +108,18 @@ class GeminiFiles:
             # Between the look and the lease, another may have ended.
             copy = await store.copies.get(key, lasting_seconds=LASTING_SECONDS)
             if copy is None:
-                copy = await self._upload(store, caller, file, key, headers)
-            return copy.uri, file.mime_type
+                copy = await self._upload(store, caller, source, key, headers)
+            return copy.uri
 
     async def forget(self, caller: Caller, uri: str) -> None:
         """Forget a copy that Gemini says it does not have, so that the next need uploads it anew."""
         await (await self._app.storing.store()).copies.forget(caller.owner, uri)
 
     async def _upload(
-        self, store: "Store", caller: Caller, file: "File", key: "CopyKey", headers: Mapping[str, str] | None
+        self, store: "Store", caller: Caller, source: Source, key: "CopyKey", headers: Mapping[str, str] | None
     ) -> "Copy":
         from pollux.store.copies import Copy
 
-        segments = await store.files.segments(caller.owner, file.id)
-
-        def read(start: int, stop: int) -> AsyncGenerator[bytes, None]:
-            return store.files.read(segments, start, stop)
-
-        source = Source(file.filename, file.mime_type, file.bytes, read)
         native = await self._native.upload(source, key=caller.upstream_key, headers=headers)
         if self._app.owned is not None:
             await self._app.owned.add(caller.owner, [native.name])
