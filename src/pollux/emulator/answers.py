@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pollux.emulator import references
-from pollux.emulator.limits import QUOTE_CHARS_MAX, RESULTS_TOLD_MAX, WORDS_MAX
+from pollux.emulator.limits import LONG_WORDS_MAX, QUOTE_CHARS_MAX, RESULTS_TOLD_MAX, WORDS_MAX
 from pollux.emulator.models import Model
 
 LENGTH = re.compile(r"\b(\d{1,6})\s+words?\b", re.IGNORECASE)
@@ -42,7 +42,11 @@ def natural_text(request: dict[str, Any], model: Model, about_tools: tuple[str, 
     ]
     text = " ".join(sentence for sentence in sentences if sentence)
     asked = LENGTH.search(last)
-    return _to_length(text, min(int(asked.group(1)), WORDS_MAX)) if asked else text
+    return (
+        _to_length(text, min(int(asked.group(1)), LONG_WORDS_MAX if model.family.continues_after else WORDS_MAX))
+        if asked
+        else text
+    )
 
 
 def last_user_text(request: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -39,6 +40,10 @@ class Exchange:
         self._receive, self._send, self._clock = receive, send, clock
         self._left = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+
+    def now(self) -> datetime:
+        """Say the time of the emulator's clock."""
+        return self._clock.now()
 
     async def read_body(self) -> bytes:
         """Read the whole body; a client that leaves meanwhile ends the call."""

@@ -46,6 +46,8 @@ class Family:
     samples: bool = True
     """Whether temperature, topP and topK have an effect; later families ignore them."""
     candidates_max: int = 1
+    continues_after: tuple[int, int] | None = None
+    """Tokens of a whole answer and of a stream, after which it is to be continued. Source: gemini-native.md, section 8."""
     counts_media_by_grid: bool = False
     """Gemini 3 and later: an image counts as a grid of its own shape; earlier in tiles (see `media.counting`)."""
     media_in_results: bool = False
@@ -54,7 +56,7 @@ class Family:
     """Kinds of media that it does not read."""
 
 
-def _gemini_3(name: str, *levels: str, default: str = "MEDIUM", **more: bool) -> Family:
+def _gemini_3(name: str, *levels: str, default: str = "MEDIUM", continues: int = 0, **more: bool) -> Family:
     prefill, samples, zero = more.get("prefill", True), more.get("samples", True), more.get("budget_zero", True)
     return Family(
         name,
@@ -74,6 +76,7 @@ def _gemini_3(name: str, *levels: str, default: str = "MEDIUM", **more: bool) ->
         event_tokens=24,
         prefill=prefill,
         samples=samples,
+        continues_after=(continues, 65_536) if continues else None,
     )
 
 
@@ -95,10 +98,10 @@ FAMILIES = {
         _gemini_3("3.5-flash-lite", *ALL_LEVELS, default="MINIMAL", prefill=False, samples=False),
         _gemini_3("3.6-flash", *ALL_LEVELS, prefill=False, samples=False),
         _gemini_3("3.7-flash", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False),
-        _gemini_3("4-argon", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False, budget_zero=False),
+        _gemini_3("4-argon", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False, budget_zero=False, continues=32_768),
         _gemini_3("4-hydrogen", "LOW", "MEDIUM", "HIGH", "XHIGH", default="HIGH", prefill=False, samples=False,
-                  budget_zero=False),
-        _gemini_3("4-carbon", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False, budget_zero=False),
+                  budget_zero=False, continues=65_536),
+        _gemini_3("4-carbon", "LOW", "MEDIUM", "HIGH", prefill=False, samples=False, budget_zero=False, continues=32_768),
         _gemini_3("robotics", *ALL_LEVELS, default="HIGH"),
         Family("gemma-4", thinking="level", levels=("MINIMAL", "HIGH"), level_default="HIGH", levels_refused_plainly=True,
                call_ids=True, first_event_tokens=16, event_tokens=24),

@@ -7,6 +7,7 @@ Directives stand between semicolons. What is not understood is an error, never i
 not pass because nothing happened.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,20 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """Another finish reason."""
     empty: bool = False
     """An answer without parts."""
+    partial: bool = False
+    """With another finish reason, the text so far is kept, in a whole answer too."""
+    no_candidates: bool = False
+    """Neither candidates nor a reason for it."""
+    harmful_prompt: str = ""
+    """The prompt is harmful, `HATE_SPEECH:HIGH`: blocked if the safety settings say so."""
+    harmful_answer: str = ""
+    """The answer turns harmful in its middle."""
+    thinking: int | None = None
+    """How many tokens it thinks, if the model thinks."""
+    continue_after: int | None = None
+    """Gemini 4 stops with CONTINUATION after so many tokens, instead of its own limit."""
+    enable: str = ""
+    """What the family refuses and shall take this time (see ENABLED), with commas between."""
     file_state: str = ""
     """An uploaded file becomes this: FAILED, stays PROCESSING, or is ACTIVE at once."""
     processing: float | None = None
@@ -83,11 +98,24 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
 
 
 FLOATS = ("processing", "retry-after", "headers-delay", "first-token-delay", "event-delay", "stall-for", "probability")
-TEXTS = ("file-state", "batch-state", "operation", "reason", "message", "quota", "blocked", "finish", "id")
-SWITCHES = ("html", "raw", "empty", "partial-args")
+TEXTS = ("file-state", "batch-state", "operation", "reason", "message", "quota", "blocked", "finish", "id", "harmful-prompt",
+         "harmful-answer", "enable")  # fmt: skip
+SWITCHES = ("html", "raw", "empty", "partial-args", "partial", "no-candidates")
+
+OF_THE_ANSWER = frozenset(
+    {"blocked", "finish", "empty", "partial", "no-candidates", "harmful-prompt", "harmful-answer", "thinking", "continue-after",
+     "partial-args"}
+)  # fmt: skip
+"""Directives that a prompt may give (see `endings`)."""
+
+ENABLED = ("logprobs", "penalties", "candidates")
+
+HARM = re.compile(
+    r"(HATE_SPEECH|DANGEROUS_CONTENT|HARASSMENT|SEXUALLY_EXPLICIT|CIVIC_INTEGRITY|JAILBREAK):(NEGLIGIBLE|LOW|MEDIUM|HIGH)"
+)
 
 
-def parse(text: str) -> Fault:
+def parse(text: str, only: frozenset[str] = frozenset()) -> Fault:
     """Read a fault, or raise ValueError with what is wrong."""
     if len(text) > FAULT_HEADER_CHARS_MAX:
         raise ValueError(f"a fault is at most {FAULT_HEADER_CHARS_MAX} characters long")
@@ -96,6 +124,8 @@ def parse(text: str) -> Fault:
         name, has_value, value = (piece.strip() for piece in directive.partition("="))
         if name in given:
             raise ValueError(f"{name!r} is given twice")
+        if only and name not in only:
+            raise ValueError(f"{name!r} is none of {', '.join(sorted(only))}")
         if name in SWITCHES:
             if has_value and value not in ("true", "1"):
                 raise ValueError(f"{name!r} takes no value")
@@ -134,13 +164,24 @@ def checked(fault: Fault) -> Fault:
     for seconds in (fault.processing or 0, fault.headers_delay, fault.first_token_delay, fault.event_delay, fault.stall_for):
         if not 0 <= seconds <= DELAY_SECONDS_MAX:
             raise ValueError(f"a delay is between 0 and {DELAY_SECONDS_MAX:g} seconds")
+    if any(harm and not HARM.fullmatch(harm) for harm in (fault.harmful_prompt, fault.harmful_answer)):
+        raise ValueError("a harm is a category and a probability, as in HATE_SPEECH:HIGH")
+    if not enabled(fault) <= set(ENABLED):
+        raise ValueError(f"enable takes {', '.join(ENABLED)}, with commas between")
+    if fault.continue_after is not None and fault.continue_after < 1:
+        raise ValueError("continue-after is 1 or more")
     if not 0 <= fault.probability <= 1 or not 0 <= fault.retry_after < float("inf"):
         raise ValueError("probability is between 0 and 1, and retry-after a number of seconds")
     counts = (fault.stall_after, fault.cut_after, fault.error_after, fault.malformed_after, fault.times, fault.cut_upload_after,
-              fault.batch_fail_every)  # fmt: skip
+              fault.batch_fail_every, fault.thinking)  # fmt: skip
     if any(count is not None and count < 0 for count in counts):
         raise ValueError("counts are not negative")
     return fault
+
+
+def enabled(fault: Fault) -> frozenset[str]:
+    """List what the family shall take this time."""
+    return frozenset(filter(None, fault.enable.replace(" ", "").split(",")))
 
 
 def is_refusal(fault: Fault) -> bool:

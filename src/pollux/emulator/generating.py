@@ -5,20 +5,23 @@ A script's answer goes before the emulator's own; a fault changes either. Media 
 """
 
 import asyncio
+import hashlib
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from pollux.emulator import faults, google_tools, refusals, sound_speech
+from pollux.emulator import continuing, endings, faults, google_tools, refusals, sound_speech
 from pollux.emulator.answers import natural_text
 from pollux.emulator.calling import callable_functions, planned_calls
+from pollux.emulator.continuing import Hop
 from pollux.emulator.errors import NativeError
 from pollux.emulator.faults import Fault
 from pollux.emulator.framing import SSE, JSONArray
 from pollux.emulator.matching import Incoming
 from pollux.emulator.models import Model
 from pollux.emulator.replies import Stamp, events, whole
+from pollux.emulator.response_rules import TEXT, mime_type
 from pollux.emulator.routes import Route
 from pollux.emulator.script import Say, Script
 from pollux.emulator.sending import NO_FAULT, Delivery
@@ -30,20 +33,24 @@ from pollux.emulator.tokens import cached_usage, count_prompt, modalities
 async def generate(found: Route, model: Model, incoming: Incoming, script: Script, seed: int, delivery: Delivery) -> None:
     """Answer one request, whole or streamed."""
     request = incoming.request
-    refusals.check(request, model)
+    delivery = replace(delivery, fault=endings.asked_for(request, delivery.fault))
+    refusals.check(request, model, faults.enabled(delivery.fault))
     sound_speech.check(request, model)
     scripted = script.find(incoming)
     if scripted is None and not model.speaks:
         refusals.check_emulated(request, model)
     name, say = scripted or ("", None)
     delivery.entry.script = name
-    digest = digest_of(request, model, seed)
-    delivery = await _with_scripted_fault(replace(delivery, digest=digest), say, found)
     streamed = found.method == "streamGenerateContent"
+    plain = {field: value for field, value in request.items() if field != "continuationToken" and value != {}}
+    digest = digest_of(plain, model, seed)
+    delivery = await _with_scripted_fault(replace(delivery, digest=digest), say, found)
     if model.speaks and (say is None or not (say.reply or say.replies)):
         replies = await asyncio.to_thread(_spoken, say, request, model, digest, delivery.fault, streamed=streamed)
     else:
-        replies = _replies(say, request, model, digest, delivery.fault, streamed=streamed)
+        cap, now = delivery.fault.continue_after, delivery.exchange.now()
+        hop = continuing.hop(request, model, digest, now, cap, streamed=streamed)
+        replies = _replies(say, plain, model, digest, delivery.fault, hop, streamed=streamed)
     if not streamed:
         await delivery.whole(replies[0])
     else:
@@ -52,6 +59,7 @@ async def generate(found: Route, model: Model, incoming: Incoming, script: Scrip
 
 def line_reply(model: Model, line: Incoming, script: Script, seed: int) -> dict[str, Any]:
     """Answer one line of a batch; a scripted error or refusal is raised. Delays and broken streams mean nothing here."""
+    fault = endings.asked_for(line.request, NO_FAULT)
     refusals.check(line.request, model)
     scripted = script.find(line)
     if scripted is None:
@@ -60,7 +68,7 @@ def line_reply(model: Model, line: Incoming, script: Script, seed: int) -> dict[
     if say is not None and say.error is not None:
         told = say.error
         raise NativeError(told["code"], told.get("message", ""), told.get("status", ""), told.get("details", []))
-    return _replies(say, line.request, model, digest_of(line.request, model, seed), NO_FAULT, streamed=False)[0]
+    return _replies(say, line.request, model, digest_of(line.request, model, seed), fault, None, streamed=False)[0]
 
 
 async def _with_scripted_fault(delivery: Delivery, say: Say | None, found: Route) -> Delivery:
@@ -79,27 +87,30 @@ async def _with_scripted_fault(delivery: Delivery, say: Say | None, found: Route
 
 
 def _replies(
-    say: Say | None, request: dict[str, Any], model: Model, digest: bytes, fault: Fault, *, streamed: bool
+    say: Say | None, request: dict[str, Any], model: Model, digest: bytes, fault: Fault, hop: Hop | None, *, streamed: bool
 ) -> list[dict[str, Any]]:
     """Make the events of an answer; a whole one is a list of one."""
     if say is not None and say.reply is not None:
         return [say.reply]
     if say is not None and say.replies:
         return say.replies if streamed else [folded(say.replies)]
-    draft = _draft(say, request, model, digest)
-    draft = replace(
-        draft,
-        finish=fault.finish or draft.finish,
-        finish_message=draft.finish_message or _odd_message(fault.finish or draft.finish, draft),
-        blocked=fault.blocked or draft.blocked,
-        empty=fault.empty or draft.empty,
-        partial_args=fault.partial_args or draft.partial_args,
-        may_call=bool(callable_functions(request)),
-    )
-    candidates = range(request.get("generationConfig", {}).get("candidateCount", 1))
-    answers = [settle(draft, request, model, digest) for _ in candidates]
-    about = _stamp(request, model, digest)
-    return events(answers, about) if streamed else [whole(answers, about)]
+    config = request.get("generationConfig", {})
+    answers = []
+    for number in range(config.get("candidateCount", 1)):
+        drawn = digest if not number else hashlib.sha256(digest + bytes((number,))).digest()
+        draft = _draft(say, request, model, drawn)
+        if number and draft.text and say is None and mime_type(config) == TEXT:
+            draft = replace(draft, text=f"{draft.text} This is candidate {number + 1}.")
+        draft = endings.ended(replace(draft, may_call=bool(callable_functions(request))), fault, request)
+        answers.append(continuing.continued(settle(draft, request, model, drawn), hop))
+    told = replace(_stamp(request, model, digest), top_logprobs=_top_logprobs(config))
+    if hop is not None and hop.start:
+        told = replace(told, digest=hashlib.sha256(digest + str(hop.start).encode()).digest())
+    return events(answers, told) if streamed else [whole(answers, told)]
+
+
+def _top_logprobs(config: dict[str, Any]) -> int | None:
+    return int(config.get("logprobs", 0)) if config.get("responseLogprobs") else None
 
 
 def _stamp(request: dict[str, Any], model: Model, digest: bytes) -> Stamp:
@@ -140,19 +151,6 @@ def _draft(say: Say | None, request: dict[str, Any], model: Model, digest: bytes
         empty=say.empty or (not calls and (text == "" or say.events == [])),
         calls=calls,
     )
-
-
-def _odd_message(finish: str, draft: Draft) -> str:
-    """Say what the service says when a call went wrong; it names the call that was meant."""
-    call: dict[str, Any] = draft.calls[0]["functionCall"] if draft.calls else {"name": "undeclared_function", "args": {}}
-    if finish == "MALFORMED_FUNCTION_CALL":
-        told = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
-        return f"Malformed function call: print(default_api.{call['name']}({told}))"
-    if finish == "UNEXPECTED_TOOL_CALL":
-        return f"Unexpected tool call: Model tried to call an undeclared function: {call['name']}"
-    if finish == "MISSING_THOUGHT_SIGNATURE":
-        return f"Function call `default_api:{call['name']}` is missing a thought_signature."
-    return ""
 
 
 def folded(replies: list[dict[str, Any]]) -> dict[str, Any]:

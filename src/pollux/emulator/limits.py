@@ -129,6 +129,12 @@ ARGUMENT_OPTIONAL_MAX = 60
 DRAWN_AGAIN_MAX = 8
 """How often a value is drawn that does not fit yet: each time other choices are made."""
 
+CONTINUATION_HOURS_MAX = 24
+"""How long a continuation token is good; the real time is not known."""
+
+LONG_WORDS_MAX = 200_000
+"""Words on demand of a family that continues its answers: enough for several requests."""
+
 QUERY_CHARS_MAX = 200
 """Of the last user text, as the query of a search."""
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from pollux.emulator import errors, response_rules, tool_rules, turns
 from pollux.emulator.errors import NativeError, invalid
-from pollux.emulator.families import Family
 from pollux.emulator.models import Model
 from pollux.emulator.shapes import PART_DATA
 from pollux.emulator.tokens import FILE, count_prompt
@@ -19,15 +18,15 @@ ROLES = ("", "user", "model", "function")
 MIME_TYPES = ("text/plain", "application/json", "application/xml", "application/yaml", "text/x.enum")
 
 
-def check(request: dict[str, Any], model: Model) -> None:
+def check(request: dict[str, Any], model: Model, enabled: frozenset[str] = frozenset()) -> None:
     """Refuse a canonical GenerateContentRequest as the service would."""
     check_contents(request.get("contents", []), "GenerateContentRequest")
     tool_rules.check(request, model)
     turns.check(request["contents"], model.family)
     config = request.get("generationConfig", {})
-    _check_ranges(config, model.family)
+    _check_ranges(config, 8 if "candidates" in enabled else model.family.candidates_max)
     _check_thinking(config.get("thinkingConfig", {}), model)
-    _check_enabled(config, model)
+    _check_enabled(config, model, enabled)
     response_rules.check(request, model)
     if request["contents"][-1].get("role") == "model" and not model.family.prefill:
         # https://github.com/pipecat-ai/pipecat/pull/5821; 3.6 Flash added "unless the last part is a function response".
@@ -58,7 +57,7 @@ def check_contents(contents: list[dict[str, Any]], message: str) -> None:
         raise invalid("".join(lines[:100]))
 
 
-def _check_ranges(config: dict[str, Any], family: Family) -> None:
+def _check_ranges(config: dict[str, Any], candidates_max: int) -> None:
     where = "* GenerateContentRequest.generation_config."
     lines = []
     # Quoted in a public probe of 2026, word for word.
@@ -73,6 +72,13 @@ def _check_ranges(config: dict[str, Any], family: Family) -> None:
         lines.append(f"{where}max_output_tokens: max_output_tokens must be positive.\n")
     if not 1 <= config.get("candidateCount", 1) <= 8:
         lines.append(f"{where}candidate_count: candidate_count must be in the range [1, 8].\n")
+    for name in ("presencePenalty", "frequencyPenalty"):
+        if not -2 <= config.get(name, 0) <= 2:
+            snake = name.replace("Penalty", "_penalty")
+            lines.append(f"{where}{snake}: {snake} must be in the range [-2.0, 2.0].\n")
+    if not 0 <= config.get("logprobs", 0) <= 20:
+        # Range: the discovery document.
+        lines.append(f"{where}logprobs: logprobs must be in the range [0, 20].\n")
     if len(config.get("stopSequences", [])) > 5:
         lines.append(f"{where}stop_sequences: stop_sequences must not be more than 5.\n")
     if config.get("responseMimeType", "text/plain") not in MIME_TYPES:
@@ -81,7 +87,7 @@ def _check_ranges(config: dict[str, Any], family: Family) -> None:
         lines.append(f"{where}response_mime_type: allowed mimetypes are {listed} and `text/x.enum`.\n")
     if lines:
         raise invalid("".join(lines))
-    if config.get("candidateCount", 1) > family.candidates_max:
+    if config.get("candidateCount", 1) > candidates_max:
         # gemini-native.md, section 4.
         raise invalid("Multiple candidates is not enabled for this model")
 
@@ -112,18 +118,17 @@ def _check_thinking(thinking: dict[str, Any], model: Model) -> None:
             raise invalid(f"The thinking budget ({budget}) is invalid.")
 
 
-def _check_enabled(config: dict[str, Any], model: Model) -> None:
-    if config.get("presencePenalty") or config.get("frequencyPenalty"):
+def _check_enabled(config: dict[str, Any], model: Model, enabled: frozenset[str]) -> None:
+    if "penalties" not in enabled and (config.get("presencePenalty") or config.get("frequencyPenalty")):
         # gemini-native.md, section 4. Zero is taken.
         raise invalid(f"Penalty is not enabled for models/{model.target or model.name}")
-    if config.get("responseLogprobs") or config.get("logprobs"):
+    if "logprobs" not in enabled and (config.get("responseLogprobs") or config.get("logprobs")):
         # gemini-native.md, section 4.
         raise invalid("Logprobs is not enabled for this model")
 
 
 NOT_YET = {
     "cachedContent": "cached contents",
-    "continuationToken": "continuation of long answers",
 }
 """Fields of a request that the tables know and the answers do not; with their names for people."""
 

@@ -18,21 +18,16 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pollux.emulator import partial_args
+from pollux.emulator import logprobs, partial_args
 from pollux.emulator.models import Model
-from pollux.emulator.settle import Answer, Part, nothing_said
+from pollux.emulator.settle import WITH_TEXT, Answer, Part, nothing_said
 from pollux.emulator.signatures import sign
 from pollux.emulator.tokens import details
-
-WITH_TEXT = ("STOP", "MAX_TOKENS", "CONTINUATION")
-"""Finish reasons that keep what was said. With the others a whole answer has no parts, a stream ends early."""
 
 CALLED = "Model generated function call(s)."
 """Recorded 267 times."""
 
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-
-CATEGORIES = ("HATE_SPEECH", "DANGEROUS_CONTENT", "HARASSMENT", "SEXUALLY_EXPLICIT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +42,8 @@ class Stamp:
     """The prompt by modality; empty: all of it is text."""
     cached: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     """What the usage tells of a cached part (see `tokens.cached_usage`)."""
+    top_logprobs: int | None = None
+    """How many candidates each token has beside it; None: no log probabilities are told."""
 
     @property
     def response_id(self) -> str:
@@ -73,16 +70,16 @@ class Stamp:
 
 def whole(answers: list[Answer], stamp: Stamp) -> dict[str, Any]:
     """Say all candidates in one reply."""
-    if answers[0].blocked:
-        return _reply([], stamp, answers, blocked=answers[0].blocked)
+    if answers[0].blocked or answers[0].no_candidates:
+        return _reply([], stamp, [nothing_said(answers[0])], blocked=answers[0].blocked)
     candidates = [_whole_candidate(answer, stamp, i) for i, answer in enumerate(answers)]
-    return _reply(candidates, stamp, [a if a.finish in WITH_TEXT else nothing_said(a) for a in answers])
+    return _reply(candidates, stamp, [a if a.keeps_text else nothing_said(a) for a in answers])
 
 
 def events(answers: list[Answer], stamp: Stamp) -> list[dict[str, Any]]:
     """Say the candidates in events, one candidate after the other."""
-    if answers[0].blocked:
-        return [_reply([], stamp, answers, blocked=answers[0].blocked)]
+    if answers[0].blocked or answers[0].no_candidates:
+        return [_reply([], stamp, [nothing_said(answers[0])], blocked=answers[0].blocked)]
     listed = []
     for index, answer in enumerate(answers):
         before = answers[:index]
@@ -94,7 +91,7 @@ def events(answers: list[Answer], stamp: Stamp) -> list[dict[str, Any]]:
 
 def _whole_candidate(answer: Answer, stamp: Stamp, index: int) -> dict[str, Any]:
     parts: list[Part] = []
-    if answer.finish in WITH_TEXT:
+    if answer.keeps_text:
         if answer.thoughts:
             parts.append({"text": "".join(answer.thoughts), "thought": True})
         parts += _signed(answer.lead, stamp, f"lead {index}")
@@ -103,13 +100,17 @@ def _whole_candidate(answer: Answer, stamp: Stamp, index: int) -> dict[str, Any]
             if _signs_text(answer, stamp):
                 parts[-1]["thoughtSignature"] = stamp.signature(parts[-1], f"text {index}")
         parts += _said_calls(answer, stamp, index)
-    return _candidate(parts, answer, index)
+    candidate = _candidate(parts, answer, index)
+    if stamp.top_logprobs is not None and answer.texts and answer.keeps_text:
+        told = logprobs.result("".join(answer.texts), stamp.top_logprobs)
+        candidate |= {"avgLogprobs": logprobs.average(told), "logprobsResult": told}
+    return candidate
 
 
 def _candidate_events(answer: Answer, stamp: Stamp, index: int) -> list[tuple[dict[str, Any], Answer]]:
     """Make each event's candidate, with the part of the answer that was said up to it."""
     family = stamp.model.family
-    total = answer if answer.finish in WITH_TEXT else replace(nothing_said(answer), **_half(answer))
+    total = answer if answer.keeps_text else replace(nothing_said(answer), **_half(answer))
     listed: list[tuple[dict[str, Any], Answer]] = []
     for number, thought in enumerate(answer.thoughts, 1):
         spent = answer.thought_tokens * number // len(answer.thoughts) if family.counts_thoughts_early else 0
@@ -126,6 +127,10 @@ def _candidate_events(answer: Answer, stamp: Stamp, index: int) -> list[tuple[di
         said: Part = {"text": text}
         if number == 1 and not family.signs_text and _signs_text(answer, stamp):
             said["thoughtSignature"] = stamp.signature(said, f"text {index}")
+        if stamp.top_logprobs is not None:
+            early["logprobsResult"] = logprobs.result(text, stamp.top_logprobs)
+        if number <= len(answer.checkpoints) and answer.checkpoints[number - 1]:
+            early["continuationToken"] = answer.checkpoints[number - 1]
         listed.append((_unfinished([said], index) | early, so_far))
     calls = _said_calls(total, stamp, index)
     for number, pieces in enumerate(_call_events(calls, answer, together=not family.signs_text), 1):
@@ -243,8 +248,8 @@ def _candidate(parts: list[Part], answer: Answer, index: int, *, streamed: bool 
         candidate["content"] = {}
     candidate["finishReason"] = answer.finish
     candidate["index"] = index
-    if answer.finish == "SAFETY":
-        candidate["safetyRatings"] = _ratings()
+    if answer.ratings:
+        candidate["safetyRatings"] = list(answer.ratings)
     if answer.finish_message:
         candidate["finishMessage"] = answer.finish_message
     elif answer.finish == "STOP" and parts and "functionCall" in parts[-1] and not streamed:
@@ -256,8 +261,8 @@ def _reply(candidates: list[dict[str, Any]], stamp: Stamp, said: list[Answer], *
     reply: dict[str, Any] = {"candidates": candidates} if candidates else {}
     if blocked:
         reply["promptFeedback"] = {"blockReason": blocked}
-        if blocked == "SAFETY":
-            reply["promptFeedback"]["safetyRatings"] = _ratings()
+        if said[0].ratings:
+            reply["promptFeedback"]["safetyRatings"] = list(said[0].ratings)
     text_tokens = sum(answer.output_tokens for answer in said)
     tool_tokens = sum(answer.tool_tokens for answer in said)
     thought_tokens = sum(answer.thought_tokens for answer in said)
@@ -280,10 +285,3 @@ def _reply(candidates: list[dict[str, Any]], stamp: Stamp, said: list[Answer], *
     if stamp.model.retirement:
         reply["modelStatus"] = {"modelStage": "LEGACY", "retirementTime": stamp.model.retirement}
     return reply
-
-
-def _ratings() -> list[dict[str, Any]]:
-    """Recorded with gemini-1.5-flash, the one real SAFETY of the recordings."""
-    ratings: list[dict[str, Any]] = [{"category": f"HARM_CATEGORY_{name}", "probability": "NEGLIGIBLE"} for name in CATEGORIES]
-    ratings[0] = {"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "HIGH", "blocked": True}
-    return ratings

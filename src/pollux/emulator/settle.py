@@ -16,6 +16,9 @@ THINKING = {"MINIMAL": (0, 1), "LOW": (30, 60), "MEDIUM": (90, 170), "HIGH": (18
 """Thinking tokens by level: the least, and how many more there may be. In the range of short recorded prompts."""
 
 
+WITH_TEXT = ("STOP", "MAX_TOKENS", "CONTINUATION")
+"""Finish reasons that keep what was said. With the others a whole answer has no parts, a stream ends early."""
+
 Part = dict[str, Any]
 
 
@@ -45,6 +48,15 @@ class Draft:
     """Whether a stream gives the arguments of calls in pieces."""
     may_call: bool = False
     """Whether functions could have been called: then 2.5 signs its text."""
+    partial: bool = False
+    """With an odd finish reason, the text so far is kept."""
+    no_candidates: bool = False
+    thinking: int | None = None
+    """How many tokens it thinks; None: as the family does."""
+    ratings: tuple[dict[str, Any], ...] = ()
+    """Safety ratings of the blocked prompt or of the candidate."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """Fields of the candidate beside those of its sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,16 @@ class Answer:
     tool_tokens: int = 0
     partial_args: bool = False
     may_call: bool = False
+    partial: bool = False
+    no_candidates: bool = False
+    ratings: tuple[dict[str, Any], ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    """Continuation tokens of the text events, empty where there is none."""
+
+    @property
+    def keeps_text(self) -> bool:
+        """Tell whether what was said is kept, as the finish reason wants it."""
+        return self.partial or self.finish in WITH_TEXT
 
     @property
     def output_tokens(self) -> int:
@@ -83,8 +105,10 @@ def settle(draft: Draft, request: dict[str, Any], model: Model, digest: bytes) -
     """Apply the request's settings to a draft."""
     config = request.get("generationConfig", {})
     if draft.blocked:
-        return Answer((), (), (), 0, "", blocked=draft.blocked)
+        return Answer((), (), (), 0, "", blocked=draft.blocked, ratings=draft.ratings)
     thinking = thinking_tokens(request, model, digest)
+    if draft.thinking is not None and model.family.thinking != "none":
+        thinking = draft.thinking
     thoughts: tuple[str, ...] = ()
     if config.get("thinkingConfig", {}).get("includeThoughts") and (thinking or draft.thoughts):
         thoughts = draft.thoughts or tuple(thought_texts(request, model, thinking))
@@ -101,13 +125,19 @@ def settle(draft: Draft, request: dict[str, Any], model: Model, digest: bytes) -
         tool_tokens=draft.tool_tokens,
         partial_args=draft.partial_args,
         may_call=draft.may_call,
+        no_candidates=draft.no_candidates,
+        ratings=draft.ratings,
     )
     if draft.empty:
         return nothing_said(answer)
     answer = _stopped(answer, config.get("stopSequences", []), pieces)
-    answer = _limited(answer, min(config.get("maxOutputTokens", OUTPUT_TOKENS_MAX), model.output_token_limit), digest)
+    most = model.output_token_limit if model.family.continues_after else OUTPUT_TOKENS_MAX
+    answer = _limited(answer, min(config.get("maxOutputTokens", most), model.output_token_limit), digest)
+    if draft.partial and answer.finish not in WITH_TEXT:
+        kept = max(len(answer.texts) // 2, 1)
+        answer = replace(answer, texts=answer.texts[:kept], text_tokens=answer.text_tokens[:kept], calls=(), partial=True)
     told = draft.sources.metadata("".join(answer.texts)) if answer.texts and answer.finish == "STOP" else {}
-    return replace(answer, metadata=told)
+    return replace(answer, metadata=told | draft.told)
 
 
 def nothing_said(answer: Answer) -> Answer:
