@@ -36,7 +36,7 @@ def result(text: str, top: int) -> dict[str, Any]:
 
 def average(told: dict[str, Any]) -> float:
     """Average the log probabilities of a result."""
-    return round(told["logProbabilitySum"] / max(len(told["chosenCandidates"]), 1), 6)
+    return round(float(told["logProbabilitySum"]) / max(len(told["chosenCandidates"]), 1), 6)
 
 
 def _entry(token: str, value: float) -> dict[str, Any]:
