@@ -8,6 +8,7 @@ from typing import Any, TextIO
 import msgspec
 
 from pollux.cli.calls import CallFailed, add_server, client, failure, request
+from pollux.cli.terminal import visible
 from pollux.settings import SettingsError
 from pollux.upstream.http import HttpStream
 from pollux.wire.sse import SseDecoder
@@ -85,7 +86,7 @@ async def _shown(http_response: HttpStream, out: TextIO) -> str:
                 end = reason or end
                 if text:
                     last = text[-1]
-                    out.write(_visible(text) if out.isatty() else text)
+                    out.write(visible(text) if out.isatty() else text)
             out.flush()
     finally:
         if last != "\n":
@@ -106,8 +107,3 @@ def _said(payload: bytes) -> tuple[str, str]:
     for choice in chunk["choices"]:
         return choice["delta"].get("content") or "", choice.get("finish_reason") or ""
     return "", ""
-
-
-def _visible(text: str) -> str:
-    """Leave out what would steer the terminal: a model's text may hold escape sequences."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")

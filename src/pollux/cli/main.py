@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "serve the OpenAI-compatible API for Gemini",
     "emulate": "run the emulator of the native Gemini API alone",
     "ask": "ask a model through a running server, and see the answer come",
+    "explain": "show what would be sent for a request, and what would be lost",
     "models": "list the models of a running server",
     "doctor": "check settings, key, network and port, and say what to do",
     "key": "make a Pollux key for a caller of the server",
