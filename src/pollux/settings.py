@@ -112,6 +112,12 @@ class Settings:
         "Tokens of embeddings, where the model does not say them: counted by countTokens beside the call (it costs no money, "
         "but requests), or estimated from the length. The answer says which.",
     )
+    batch_lines_max: int = setting(1_000_000, "Lines of one batch; a million pass through in some hundred megabytes.")
+    batch_poll_seconds: float = setting(
+        10.0,
+        "Time between looks at a native batch job. With callers' own keys it is looked at when its owner asks, not more often "
+        "than every second.",
+    )
     memory_days: float = setting(
         7.0, "How long turns of the model are remembered, so that thought signatures survive clients that drop them."
     )

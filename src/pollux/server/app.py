@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import pollux
 from pollux.errors import ApiError, MethodNotAllowed, NotFound
 from pollux.media.workshop import Workshop
-from pollux.server import chat, cors, embeddings, failures, files, health, models, native, native_paths, uploads
+from pollux.server import batches, chat, cors, embeddings, failures, files, health, models, native, native_paths, uploads
 from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
+from pollux.server.batch_work import BatchWorkers
 from pollux.server.exchange import CallerLeft, Exchange, Header, Receive, Scope, Send
 from pollux.server.gemini_files import GeminiFiles
 from pollux.server.key_check import KeyCheck
@@ -28,6 +29,7 @@ from pollux.server.passthrough import Addresses
 from pollux.server.sealed import Sealer
 from pollux.server.storing import Storing
 from pollux.settings import LOOPBACK, Settings
+from pollux.upstream.batches import NativeBatches
 from pollux.upstream.client import GOOGLE, GeminiClient
 from pollux.upstream.fetch import Fetcher, Limits
 from pollux.upstream.files import NativeFiles
@@ -46,12 +48,14 @@ OPENAI_BASES = ("/v1beta/openai", "/v1")
 
 OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
     "/chat/completions": {"POST": chat.create_completion},
+    "/batches": {"GET": batches.list_batches, "POST": batches.create_batch},
     "/embeddings": {"POST": embeddings.create_embeddings},
     "/models": {"GET": models.list_models},
     "/files": {"GET": files.list_files, "POST": files.create_file},
     "/uploads": {"POST": uploads.create_upload},
 }
 OPENAI_ITEMS: dict[str, dict[str, ItemHandler]] = {
+    "/batches/": {"GET": batches.retrieve_batch, "POST": batches.cancel_batch},
     "/models/": {"GET": models.retrieve_model},
     "/files/": {"GET": files.retrieve_file, "DELETE": files.delete_file},
     "/uploads/": {"POST": uploads.change_upload},
@@ -89,7 +93,10 @@ class App:
         self.sealer = Sealer(settings.secret)
         self.addresses = Addresses(self.passthrough, self.sealer)
         self.fetcher = _fetcher(settings)
-        self.gemini_files = GeminiFiles(self, NativeFiles(http, **origin))
+        self.native_files = NativeFiles(http, **origin)
+        self.native_batches = NativeBatches(http, **origin)
+        self.gemini_files = GeminiFiles(self, self.native_files)
+        self.batch_workers = BatchWorkers(self)
         self.workshop = Workshop(
             processes=settings.media_processes, waiting_max=settings.media_waiting_max, seconds_max=settings.media_seconds
         )
@@ -157,6 +164,7 @@ class App:
 
     async def close(self) -> None:
         """Close what is open; called once, when the server stops."""
+        await self.batch_workers.close()
         await self.client.close()
         await self.fetcher.close()
         await self.workshop.close()
@@ -221,7 +229,8 @@ class App:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self.storing.start()
+                if self.storing.start():
+                    self.batch_workers.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.close()

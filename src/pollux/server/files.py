@@ -117,7 +117,7 @@ async def delete_file(app: "App", exchange: Exchange, file_id: str) -> None:
     await exchange.answer(200, _encode(FileDeleted(id=file_id)))
 
 
-async def find(app: "App", caller: Caller, file_id: str) -> "tuple[Store, File]":
+async def find(app: "App", caller: Caller, file_id: str, param: str = "id") -> "tuple[Store, File]":
     """Give a file of the caller's by its id. Raises NotFound.
 
     Native names (`files/…`) are to be accepted here as well, once something of ours can use them: this is the place.
@@ -125,13 +125,13 @@ async def find(app: "App", caller: Caller, file_id: str) -> "tuple[Store, File]"
     store = await app.storing.store()
     file = await store.files.get(caller.owner, file_id) if ID.fullmatch(file_id) else None
     if file is None:
-        unknown(file_id)
+        unknown(file_id, param)
     return store, file
 
 
-def unknown(file_id: str) -> NoReturn:
+def unknown(file_id: str, param: str = "id") -> NoReturn:
     """Raise the error of an id that is not there, or not the caller's."""
-    raise NotFound(f"No such File object: {file_id[:100]}", param="id")
+    raise NotFound(f"No such File object: {file_id[:100]}", param=param)
 
 
 async def no_room(app: "App", store: "Store", caller: Caller) -> NoReturn:

@@ -16,7 +16,7 @@ import hashlib
 import re
 from binascii import a2b_base64
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from pollux.errors import ApiError, InvalidRequest, NotFound, PermissionDenied, Unsupported
@@ -24,7 +24,6 @@ from pollux.media import inline, sniff
 from pollux.server import files
 from pollux.server.access import Caller
 from pollux.server.asking import Call, Replies
-from pollux.server.exchange import Exchange
 from pollux.server.references import resource
 from pollux.translate.files import TYPES
 from pollux.translate.media import Found, Source, sources
@@ -51,12 +50,18 @@ YOUTUBE = re.compile(
 _GOOGLE_STORAGE = re.compile(r"gs://[^\s/]{1,222}/[^\s]{1,1024}")
 
 
+class Holder(Protocol):
+    """What counts the bytes that are held for it, and gives them back at its end: an exchange, or a line of a batch."""
+
+    held_bytes: int
+
+
 class RequestMedia:
     """Finds the media of one request."""
 
-    def __init__(self, app: "App", exchange: Exchange, caller: Caller, headers: Mapping[str, str]) -> None:
+    def __init__(self, app: "App", holder: Holder, caller: Caller, headers: Mapping[str, str]) -> None:
         self._app = app
-        self._exchange = exchange
+        self._holder = holder
         self._caller = caller
         self._headers = headers
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -173,7 +178,7 @@ class RequestMedia:
                 code="media_too_large",
             )
         self._app.in_flight.hold(size)
-        self._exchange.held_bytes += size
+        self._holder.held_bytes += size
 
     def _unknown(self, source: Source) -> NoReturn:
         if source.path.endswith(".file"):

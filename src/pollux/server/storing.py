@@ -78,11 +78,13 @@ class Storing:
         """The turns in the database, if it is open."""
         return self._turns
 
-    def start(self) -> None:
-        """Note that the server runs: sweep soon, if there is anything to sweep."""
+    def start(self) -> bool:
+        """Note that the server runs: sweep soon, if there is a store already. Say whether there is one."""
         settings = self._settings
-        if settings.store_url or (settings.data_path / "store.sqlite3").exists():
+        there = bool(settings.store_url) or (settings.data_path / "store.sqlite3").exists()
+        if there:
             self._sweep_from_now_on(FIRST_SWEEP_SECONDS)
+        return there
 
     async def close(self) -> None:
         """Close the store, if it was opened."""

@@ -42,7 +42,12 @@ class Transaction(Protocol):
 
 
 class Database(Protocol):
-    """A database. Reads outside of a transaction see what is committed."""
+    """A database. Reads outside of a transaction see what is committed.
+
+    `now_us` is SQL for its own time, in microseconds since 1970: the one clock that all replicas share.
+    """
+
+    now_us: str
 
     async def all(self, sql: str, *values: Any) -> Sequence[Row]:
         """Give all rows of a query."""

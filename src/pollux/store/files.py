@@ -18,6 +18,10 @@ from pollux.store.garbage import Garbage
 COLUMNS = "id, created_us, filename, purpose, bytes, mime_type, sha256, expires_us"
 
 
+UNBOUNDED = 2**62
+"""More bytes than anybody has."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A stored file. Times are microseconds since 1970; `sha256` is None until somebody needs it."""
@@ -61,6 +65,11 @@ class Files:
                 return True
         await self._blobs.remove(written.blob)
         return False
+
+    async def add_in(self, transaction: Transaction, owner: str, file: File, written: Written) -> None:
+        """Add a file that the server itself has made, in a transaction. It counts as the owner's, and is never too much."""
+        await content.take_space(transaction, owner, file.bytes, UNBOUNDED)
+        await insert(transaction, owner, file, [Segment(written.blob, written.bytes)])
 
     async def get(self, owner: str, file_id: str) -> File | None:
         """Give a file, or None."""

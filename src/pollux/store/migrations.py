@@ -14,7 +14,20 @@ from typing import NamedTuple
 from pollux.errors import StoreUnavailable
 from pollux.store.database import Database, Transaction
 
-OWNED = ("file", "segment", "gone_file", "upload", "part", "space", "garbage", "lease", "native_copy", "turn", "native_name")
+OWNED = (
+    "file",
+    "segment",
+    "gone_file",
+    "upload",
+    "part",
+    "space",
+    "garbage",
+    "lease",
+    "batch",
+    "native_copy",
+    "turn",
+    "native_name",
+)
 """Tables with a column `owner`; erasing an owner goes through them."""
 
 
@@ -89,6 +102,20 @@ async def _names(transaction: Transaction) -> None:
     await transaction.run("CREATE INDEX native_name_by_age ON native_name (noted_us)")
 
 
+async def _batches(transaction: Transaction) -> None:
+    """Batches. `state` is JSON that whoever has the lease (`holder`, `until_us`) writes, and only in its own `epoch`.
+
+    `due_us` is when to look again, NULL when a batch has ended; `cancel_us` when its owner cancelled it.
+    """
+    await transaction.run(
+        "CREATE TABLE batch (owner TEXT NOT NULL, id TEXT NOT NULL, created_us BIGINT NOT NULL, state BYTEA NOT NULL,"
+        " due_us BIGINT, cancel_us BIGINT, epoch BIGINT NOT NULL, holder TEXT NOT NULL, until_us BIGINT NOT NULL,"
+        " PRIMARY KEY (owner, id))"
+    )
+    await transaction.run("CREATE INDEX batch_by_time ON batch (owner, created_us, id)")
+    await transaction.run("CREATE INDEX batch_by_due ON batch (due_us)")
+
+
 class Migration(NamedTuple):
     """A step of the schema; after it, programs whose newest step is `readable_from` or later can still work."""
 
@@ -101,6 +128,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, _files_and_uploads),
     Migration(2, _turns),
     Migration(3, _names),
+    Migration(4, _batches),
 )
 
 

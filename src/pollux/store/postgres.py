@@ -41,6 +41,8 @@ AWAY = (
 class PostgresDatabase:
     """A `Database` over a pool of connections."""
 
+    now_us = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 

@@ -28,7 +28,9 @@ BUSY_SECONDS = 20.0
 
 
 class SqliteDatabase:
-    """A `Database` in a file."""
+    """A `Database` in a file. Its time is the machine's."""
+
+    now_us = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -3,6 +3,7 @@
 import secrets
 from pathlib import Path
 
+from pollux.store.batches import Batches
 from pollux.store.blobs import Blobs, open_blobs
 from pollux.store.clock import Clock
 from pollux.store.copies import Copies
@@ -27,6 +28,7 @@ class Store:
         self.uploads = Uploads(database, blobs, self.garbage, clock)
         self.copies = Copies(database, clock)
         self.leases = Leases(database, clock)
+        self.batches = Batches(database)
         self.sweeper = Sweeper(database, blobs, self.garbage, clock, mark)
 
     async def erase(self, owner: str) -> dict[str, int]:

@@ -1,0 +1,144 @@
+"""The results of a batch: native lines → the output file and the error file, in the input's order.
+
+The native results are first written to a local file with an index of where each request's line is, since their order is not
+promised; then the input is read once more, line by line, and each line is told from the lines of its native requests.
+"""
+
+import asyncio
+from array import array
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+
+from pollux.errors import ApiError
+from pollux.server.batch_input import lines_of
+from pollux.server.batch_lines import Planner, token_of
+from pollux.server.batch_state import State
+from pollux.translate import failures
+from pollux.translate.batches import add_usage, read_line
+from pollux.wire.gemini.batches import ResultLine, decode_result
+from pollux.wire.openai import batches as wire
+
+if TYPE_CHECKING:
+    from pollux.store.blobs import Incoming
+    from pollux.store.files import File
+    from pollux.store.store import Store
+
+WRITE_BYTES = 1_048_576
+
+WHY_NOT = {
+    "CANCELLED": ("batch_cancelled", "The batch was cancelled before this request was answered."),
+    "EXPIRED": ("batch_expired", "The batch expired before this request was answered."),
+    "FAILED": ("batch_failed", "The Gemini API failed the batch job of this request."),
+}
+"""Code and message of a line without an answer, by the state of its job. Source: OpenAI API, Batch, error file."""
+
+NO_RESULT = ("result_missing", "The Gemini API gave no result for this request.")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Results:
+    """The native results of all jobs, in a local file, found by the number of a request."""
+
+    def __init__(self, file: IO[bytes], requests: int) -> None:
+        self._file = file
+        self._places = array("q", [-1]) * requests
+        self._lengths = array("q", [0]) * requests
+        self._at = 0
+
+    async def add(self, pieces: AsyncIterator[bytes]) -> None:
+        """Take the results of a job, as they come."""
+        rest = b""
+        gathered: list[bytes] = []
+        size = 0
+        async for piece in pieces:
+            *whole, rest = (rest + piece).split(b"\n")
+            for text in whole:
+                size += self._take(text, gathered)
+            if size >= WRITE_BYTES:
+                await asyncio.to_thread(self._file.write, b"".join(gathered))
+                gathered, size = [], 0
+        self._take(rest, gathered)
+        await asyncio.to_thread(self._file.write, b"".join(gathered))
+        self._file.flush()
+
+    def get(self, number: int) -> ResultLine | None:
+        """Give the result of a request."""
+        place = self._places[number]
+        if place < 0:
+            return None
+        self._file.seek(place)
+        try:
+            return decode_result(self._file.read(self._lengths[number]))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def _take(self, text: bytes, gathered: list[bytes]) -> int:
+        if not text or text.isspace():
+            return 0
+        try:
+            key = int(_key(text).key)
+        except (msgspec.DecodeError, ValueError):
+            return 0
+        if 0 <= key < len(self._places) and self._places[key] < 0:
+            self._places[key], self._lengths[key] = self._at, len(text)
+            gathered.append(text)
+            self._at += len(text)
+            return len(text)
+        return 0
+
+
+class _Key(msgspec.Struct):
+    key: str = ""
+
+
+_key = msgspec.json.Decoder(_Key).decode
+
+
+class Telling:
+    """Tells the lines of one batch into two files."""
+
+    def __init__(self, batch_id: str, state: State, planner: Planner, results: Results, created: int) -> None:
+        self._batch_id = batch_id
+        self._state = state
+        self._planner = planner
+        self._results = results
+        self._created = created
+        self._jobs = {(job.model, job.method): job for job in state.jobs}
+        self._next = 0
+        self.counts = wire.RequestCounts(total=state.counts.total)
+        self.usage = wire.BatchUsage()
+
+    async def tell(self, store: "Store", owner: str, file: "File", output: "Incoming", errors: "Incoming") -> None:
+        """Write all lines. Raises InputGone, and what the files raise."""
+        async with aclosing(lines_of(store, owner, file)) as lines:
+            async for number, text in lines:
+                line, fine = await self._line(number, text)
+                await (output if fine else errors).write(_encode(line) + b"\n")
+                self.counts.completed += fine
+                self.counts.failed += not fine
+
+    async def _line(self, number: int, text: bytes) -> tuple[wire.OutputLine, bool]:
+        line = read_line(text, self._state.endpoint)
+        token = token_of(self._batch_id, number)
+        told = wire.OutputLine(id=f"batch_req_{token}", custom_id=line.custom_id, response=None, error=None)
+        request_id = f"req_{token}"
+        try:
+            planned = await self._planner.plan(self._state.endpoint, line.body)
+            first, self._next = self._next, self._next + len(planned.requests)
+            found = [self._results.get(key) for key in range(first, self._next)]
+            results = [result for result in found if result is not None]
+            if len(results) < len(found):
+                job = self._jobs.get((planned.model, planned.method))
+                told.error = wire.LineError(*WHY_NOT.get(job.state if job else "", NO_RESULT))
+                return told, False
+            answer = planned.answer(results, token, self._created)
+        except ApiError as error:
+            told.response = wire.LineResponse(error.status, request_id, msgspec.Raw(_encode(failures.body(error))))
+            return told, False
+        add_usage(self.usage, answer.usage)
+        told.response = wire.LineResponse(200, request_id, msgspec.Raw(answer.body))
+        return told, True
