@@ -235,7 +235,7 @@ async def test_every_recorded_answer_is_given_or_refused_with_a_known_reason() -
             wrong.append((exchange.file, reply.status, reply.body[:200]))
 
     assert wrong == []
-    assert (answered, not_yet, gone, alike) == (408, 15, 85, 331)
+    assert (answered, not_yet, gone, alike) == (423, 0, 85, 344)
 
 
 async def test_recorded_refusals_are_repeated_word_for_word() -> None:

@@ -205,7 +205,7 @@ class Emulator:
             model = listing.model_for(replace(found, method="generateContent"))
             resolved = await self.resources.resolved(request, model, exchange)
             line = replace(incoming, method="generateContent", request=resolved)
-            return line_reply(model, line, self.script, self.seed)
+            return await line_reply(model, line, self.script, self.seed)
 
         return answer
 

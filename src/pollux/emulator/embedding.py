@@ -180,7 +180,8 @@ def _usage(inputs: list[dict[str, Any]], model: Model) -> dict[str, Any]:
     for part in (part for one in inputs for part in one.get("content", {}).get("parts", [])):
         files = files_of(part)
         for file in files:
-            counted[file["modality"]] = counted.get(file["modality"], 0) + int(file["tokens"])
+            for modality, tokens in file["tokens"].items():
+                counted[modality] = counted.get(modality, 0) + tokens
         if not files:
             counted["TEXT"] = counted.get("TEXT", 0) + count_part(part)
     return {"usageMetadata": {"promptTokenCount": sum(counted.values()), "promptTokenDetails": details(counted)}}

@@ -80,6 +80,21 @@ def _gemini_3(name: str, *levels: str, default: str = "MEDIUM", continues: int =
     )
 
 
+def _image(name: str, *levels: str, thinks: bool = False, video: bool = False) -> Family:
+    """Make a family of image models: they sign texts and pictures; Pro alone tells that it thought (recorded)."""
+    return Family(
+        name,
+        thinking="level" if levels else "none",
+        levels=levels,
+        level_default="HIGH" if thinks else "MINIMAL",
+        signs_text=True,
+        counts_media_by_grid=True,
+        blind_to=("audio",) if video else ("audio", "video"),
+        first_event_tokens=16,
+        event_tokens=24,
+    )
+
+
 ALL_LEVELS = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 
 FAMILIES = {
@@ -105,6 +120,11 @@ FAMILIES = {
         _gemini_3("robotics", *ALL_LEVELS, default="HIGH"),
         Family("gemma-4", thinking="level", levels=("MINIMAL", "HIGH"), level_default="HIGH", levels_refused_plainly=True,
                call_ids=True, first_event_tokens=16, event_tokens=24),
+        Family("2.5-flash-image", blind_to=("audio", "video")),
+        _image("3-pro-image", "LOW", "HIGH", thinks=True),
+        _image("3.1-flash-image", "MINIMAL", "HIGH", video=True),
+        _image("3.1-flash-lite-image"),
+        _image("nano-banana-2.1", "MINIMAL", "HIGH"),
         Family("media"),
     )
 }  # fmt: skip

@@ -20,6 +20,8 @@ from pollux.emulator.faults import Fault
 from pollux.emulator.framing import SSE, JSONArray
 from pollux.emulator.matching import Incoming
 from pollux.emulator.models import Model
+from pollux.emulator.pictures import answering as picture_answers
+from pollux.emulator.pictures import rules as picture_rules
 from pollux.emulator.replies import Stamp, events, whole
 from pollux.emulator.response_rules import TEXT, mime_type
 from pollux.emulator.routes import Route
@@ -35,6 +37,7 @@ async def generate(found: Route, model: Model, incoming: Incoming, script: Scrip
     request = incoming.request
     delivery = replace(delivery, fault=endings.asked_for(request, delivery.fault))
     refusals.check(request, model, faults.enabled(delivery.fault))
+    picture_rules.check(request, model)
     sound_speech.check(request, model)
     scripted = script.find(incoming)
     if scripted is None and not model.speaks:
@@ -47,6 +50,8 @@ async def generate(found: Route, model: Model, incoming: Incoming, script: Scrip
     delivery = await _with_scripted_fault(replace(delivery, digest=digest), say, found)
     if model.speaks and (say is None or not (say.reply or say.replies)):
         replies = await asyncio.to_thread(_spoken, say, request, model, digest, delivery.fault, streamed=streamed)
+    elif model.draws and say is None:
+        replies = await picture_answers.replies(request, _stamp(request, model, digest), delivery.fault, streamed=streamed)
     else:
         cap, now = delivery.fault.continue_after, delivery.exchange.now()
         hop = continuing.hop(request, model, digest, now, cap, streamed=streamed)
@@ -57,10 +62,11 @@ async def generate(found: Route, model: Model, incoming: Incoming, script: Scrip
         await delivery.stream(replies, SSE() if delivery.exchange.query.get("alt") == "sse" else JSONArray())
 
 
-def line_reply(model: Model, line: Incoming, script: Script, seed: int) -> dict[str, Any]:
+async def line_reply(model: Model, line: Incoming, script: Script, seed: int) -> dict[str, Any]:
     """Answer one line of a batch; a scripted error or refusal is raised. Delays and broken streams mean nothing here."""
     fault = endings.asked_for(line.request, NO_FAULT)
     refusals.check(line.request, model)
+    picture_rules.check(line.request, model)
     scripted = script.find(line)
     if scripted is None:
         refusals.check_emulated(line.request, model)
@@ -68,7 +74,11 @@ def line_reply(model: Model, line: Incoming, script: Script, seed: int) -> dict[
     if say is not None and say.error is not None:
         told = say.error
         raise NativeError(told["code"], told.get("message", ""), told.get("status", ""), told.get("details", []))
-    return _replies(say, line.request, model, digest_of(line.request, model, seed), fault, None, streamed=False)[0]
+    digest = digest_of(line.request, model, seed)
+    if model.draws and say is None:
+        [reply] = await picture_answers.replies(line.request, _stamp(line.request, model, digest), fault, streamed=False)
+        return reply
+    return _replies(say, line.request, model, digest, fault, None, streamed=False)[0]
 
 
 async def _with_scripted_fault(delivery: Delivery, say: Say | None, found: Route) -> Delivery:

@@ -176,3 +176,6 @@ FILMS_WAITING_MAX = 32
 
 FILM_BYTES_MAX = 100_000_000
 """Of a film that is extended: 148 seconds have some 10 MB."""
+
+LETTERING_CHARS_MAX = 2_000
+"""Of a prompt, as written into a picture: more cannot be read."""

@@ -18,6 +18,7 @@ LISTED_AS = {
     "embedContent": "embedContent",
     "batchEmbedContents": "embedContent",
     "predictLongRunning": "predictLongRunning",
+    "predict": "predict",
 }
 """The name under which the list of models says that a model has a method; that of all others is generateContent."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pollux.emulator.families import FAMILIES, Family
+from pollux.emulator.pictures.sizes import SIZES
 
 TEXT = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
 TEXT_ONLY = ("generateContent", "countTokens")
@@ -48,6 +49,11 @@ class Model:
         return self.name.endswith("-latest")
 
     @property
+    def draws(self) -> bool:
+        """Tell whether it answers in pictures."""
+        return self.family_name in SIZES
+
+    @property
     def speaks(self) -> bool:
         """Tell whether it answers in sound: the TTS models."""
         return "-tts" in self.name
@@ -86,8 +92,8 @@ def _title(name: str) -> str:
     return " ".join(word.capitalize() for word in words).replace("Flash_lite", "Flash-Lite").replace("Tts", "TTS")
 
 
-def _image(name: str, version: str, tokens: tuple[int, int], title: str, *, thinking: bool = True) -> Model:
-    return Model(name, "media", version, *tokens, methods=IMAGE, title=title, max_temperature=1, thinking=thinking)
+def _image(name: str, family: str, version: str, tokens: tuple[int, int], title: str, *, thinking: bool = True) -> Model:
+    return Model(name, family, version, *tokens, methods=IMAGE, title=title, max_temperature=1, thinking=thinking)
 
 
 def _plain(name: str, version: str, tokens: tuple[int, int], methods: tuple[str, ...], title: str = "") -> Model:
@@ -122,13 +128,13 @@ MODELS = (
     Model("gemma-4-26b-a4b-it", "gemma-4", "001", 262_144, 32_768, TEXT_ONLY, "Gemma 4 26B A4B IT"),
     Model("gemma-4-31b-it", "gemma-4", "001", 262_144, 32_768, TEXT_ONLY, "Gemma 4 31B IT"),
     Model("gemini-robotics-er-2-preview", "robotics", "2-preview", 131_072, 65_536, TEXT_ONLY, "Gemini Robotics-ER 2 Preview"),
-    _image("gemini-2.5-flash-image", "2.0", (32_768, 32_768), "Nano Banana", thinking=False),
-    _image("gemini-3-pro-image", "3.0", (131_072, 32_768), "Nano Banana Pro"),
-    _image("gemini-3-pro-image-preview", "3.0", (131_072, 32_768), "Nano Banana Pro"),
-    _image("nano-banana-pro-preview", "3.0", (131_072, 32_768), "Nano Banana Pro"),
-    _image("gemini-3.1-flash-image", "3.0", (65_536, 65_536), "Nano Banana 2"),
-    _image("gemini-3.1-flash-lite-image", "3.0", (65_536, 65_536), "Nano Banana 2 Lite"),
-    _image("gemini-nano-banana-2.1", "2.1", (65_536, 32_768), "Nano Banana 2.1"),
+    _image("gemini-2.5-flash-image", "2.5-flash-image", "2.0", (32_768, 32_768), "Nano Banana", thinking=False),
+    _image("gemini-3-pro-image", "3-pro-image", "3.0", (131_072, 32_768), "Nano Banana Pro"),
+    _image("gemini-3-pro-image-preview", "3-pro-image", "3.0", (131_072, 32_768), "Nano Banana Pro"),
+    _image("nano-banana-pro-preview", "3-pro-image", "3.0", (131_072, 32_768), "Nano Banana Pro"),
+    _image("gemini-3.1-flash-image", "3.1-flash-image", "3.0", (65_536, 65_536), "Nano Banana 2"),
+    _image("gemini-3.1-flash-lite-image", "3.1-flash-lite-image", "3.0", (65_536, 65_536), "Nano Banana 2 Lite"),
+    _image("gemini-nano-banana-2.1", "nano-banana-2.1", "2.1", (65_536, 32_768), "Nano Banana 2.1"),
     _speech("gemini-3.8-flash-tts", "3.8-flash-tts-10-2026"),
     _speech("gemini-3.8-flash-lite-tts", "3.8-flash-lite-tts-10-2026"),
     _speech("gemini-3.1-flash-tts-preview", "3.1-flash-tts-preview"),

@@ -6,6 +6,7 @@
 No caller can send the two names: the field tables know none like them.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -135,7 +136,10 @@ class _Look:
             "sizeBytes": file.content.size,
             "displayName": file.display_name,
         }
-        return attached_file(part, where, about, facts, self.bound)
+        entry = attached_file(part, where, about, facts, self.bound)
+        if kind == "image" and self.bound.model.draws:
+            entry["bytes"] = await asyncio.to_thread(file.content.read, 0, file.content.size)
+        return entry
 
 
 def not_in_results() -> NativeError:

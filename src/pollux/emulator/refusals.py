@@ -140,7 +140,6 @@ PARTS_EMULATED = frozenset(
 
 NOT_YET_CONFIG = {
     "speechConfig": "speech output",
-    "imageConfig": "image output",
     "audioTranscriptionConfig": "transcription",
     "translationConfig": "translation",
 }

@@ -37,7 +37,7 @@ def check(request: dict[str, Any], model: Model) -> None:
     """Refuse what the family does not take of types, schemas, modalities and safety settings."""
     config = request.get("generationConfig", {})
     modalities = [name for name in config.get("responseModalities", []) if name != "MODALITY_UNSPECIFIED"]
-    if model.family_name != "media" and any(name not in ("TEXT", "AUDIO") for name in modalities):
+    if model.family_name != "media" and not model.draws and any(name not in ("TEXT", "AUDIO") for name in modalities):
         raise wrong_modalities(modalities, model, "TEXT")
     _check_safety(request.get("safetySettings", []))
     if mime_type(config) not in (TEXT, ENUM):

@@ -47,6 +47,7 @@ VERBS = (
     "generateContent",
     "streamGenerateContent",
     "countTokens",
+    "predict",
     "embedContent",
     "batchEmbedContents",
     "batchGenerateContent",
@@ -55,7 +56,6 @@ VERBS = (
 )
 
 VERBS_NOT_YET = {
-    "predict": "Imagen",
     "countTextTokens": "countTextTokens",
     "generateAnswer": "generateAnswer",
 }

@@ -22,7 +22,7 @@ def check(request: dict[str, Any], model: Model) -> None:
     functions = [one for tool in tools for one in tool.get(FUNCTIONS, [])]
     _check_declarations(tools)
     google = any(name != FUNCTIONS for tool in tools for name in tool) and (
-        model.family.mixes_tools or model.family_name == "media"
+        model.family.mixes_tools or model.draws or model.family_name == "media"
     )
     _check_config(request.get("toolConfig", {}), [one.get("name", "") for one in functions], beside_google=google)
     if functions and any(name != FUNCTIONS for tool in tools for name in tool):
@@ -63,7 +63,7 @@ def _check_declarations(tools: list[dict[str, Any]]) -> None:
 def _check_config(config: dict[str, Any], names: list[str], *, beside_google: bool) -> None:
     calling = config.get("functionCallingConfig")
     if not calling or (beside_google and not names):
-        return  # Recorded: Gemini 3 takes it beside Google's own tools, 2.5 does not (quoted).
+        return  # Recorded: Gemini 3 and its image models take it beside Google's own tools, 2.5 does not (quoted).
     if not names:
         # https://github.com/Chevey339/kelivo/issues/317 and https://github.com/UKGovernmentBEIS/inspect_ai/issues/2462
         raise invalid("Function calling config is set without function_declarations.")

@@ -120,7 +120,7 @@ def _checked(mime_type: str, bound: Bound) -> Kind:
 
 def check_modality(kind: Kind, model: Model) -> None:
     """Refuse a kind of media that a model does not read."""
-    if kind in model.family.blind_to:
+    if kind in model.family.blind_to or (model.speaks and kind != "text"):
         # Quoted in many public threads, for images.
         raise invalid(f"{kind.capitalize()} input modality is not enabled for models/{model.target or model.name}")
 
