@@ -43,14 +43,15 @@ Call = Callable[[bytes], Awaitable[Replies]]
 class WholeReply:
     """A whole reply, as a stream of one."""
 
-    __slots__ = ("_reply",)
+    __slots__ = ("_replies",)
 
     def __init__(self, reply: GenerateContentResponse) -> None:
-        self._reply = reply
+        self._replies = [reply]
 
     async def replies(self) -> AsyncIterator[list[GenerateContentResponse]]:
-        """Give the reply."""
-        yield [self._reply]
+        """Give the reply, once."""
+        replies, self._replies = self._replies, []
+        yield replies
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -107,12 +108,14 @@ class Asking:
             try:
                 async for replies in self._replies.replies():
                     events = [event for reply in replies for event in reader.feed(reply)]
+                    replies.clear()  # whoever is told takes over what is large
                     if not reader.said:
                         held += events
                         continue
                     if held:
                         events, held = held + events, []
                     yield events
+                    events = []
             except ApiError:
                 if not reader.complete:
                     raise

@@ -28,6 +28,9 @@ EVENT_STREAM: tuple[Header, ...] = (
     (b"x-accel-buffering", b"no"),
 )
 
+SENT_AT_ONCE = 1_048_576
+"""Largest piece of a body that is handed on at once; the server frames and buffers each piece, which are two copies."""
+
 
 class CallerLeft(Exception):
     """The caller closed the connection before the request was whole."""
@@ -150,7 +153,7 @@ class Exchange:
     async def answer(self, status: int, body: bytes, headers: tuple[Header, ...] = (JSON,)) -> None:
         """Send a whole answer."""
         await self.start(status, (*headers, (b"content-length", b"%d" % len(body))))
-        await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
+        await self.send(b"" if self.method == "HEAD" else body, more=False)
 
     async def start(self, status: int, headers: tuple[Header, ...]) -> None:
         """Send the status and the headers; from here on an error cannot change them."""
@@ -165,7 +168,13 @@ class Exchange:
         )
 
     async def send(self, data: bytes, *, more: bool = True) -> None:
-        """Send a piece of the answer's body."""
+        """Send a piece of the answer's body. A large one goes out in slices, so that what is on its way is never copied whole."""
+        if len(data) > SENT_AT_ONCE:
+            for start in range(0, len(data), SENT_AT_ONCE):
+                await self._send({"type": "http.response.body", "body": data[start : start + SENT_AT_ONCE], "more_body": True})
+            data = b""
+            if more:
+                return
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
 

@@ -82,6 +82,7 @@ async def relay(exchange: Exchange, answering: Answering, telling: ChatTelling, 
         calls = 0
         async for events in answering.events():
             messages = _fed(telling, events)
+            events.clear()  # a picture is in the messages now
             if telling.calls != calls:
                 calls = telling.calls
                 await keeper.keep_calls(answering.recorders, telling)

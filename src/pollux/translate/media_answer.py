@@ -25,7 +25,18 @@ class AnswerMedia:
     what it was given to speak.
     """
 
-    __slots__ = ("_candidate", "_created", "_heard", "_held", "_sound", "_speech", "_token", "_transcript", "images")
+    __slots__ = (
+        "_candidate",
+        "_created",
+        "_first_key",
+        "_heard",
+        "_held",
+        "_sound",
+        "_speech",
+        "_token",
+        "_transcript",
+        "images",
+    )
 
     def __init__(self, candidate: int, token: str, created: int, speech: Speech | None) -> None:
         self._candidate = candidate
@@ -36,6 +47,7 @@ class AnswerMedia:
         self._heard = False
         self._sound: list[str] = []
         self._transcript: list[str] = []
+        self._first_key: str | None = None
         self.images: list[wire.AnswerImage] = []
 
     @property
@@ -84,7 +96,7 @@ class AnswerMedia:
     @property
     def picture_key(self) -> str | None:
         """The key of the first picture, under which the turn is remembered."""
-        return picture_key(self.images[0].image_url.url.partition(",")[2]) if self.images else None
+        return self._first_key
 
     @property
     def transcript(self) -> str:
@@ -96,6 +108,8 @@ class AnswerMedia:
         return self._created + AUDIO_SECONDS
 
     def _add_image(self, event: Media) -> wire.Delta:
+        if self._first_key is None:
+            self._first_key = picture_key(event.data)
         image = wire.AnswerImage(index=len(self.images), image_url=wire.ImageUrl(f"data:{event.mime_type};base64,{event.data}"))
         if event.signature is not None:
             image.extra_content = {"google": {"thought_signature": event.signature}}

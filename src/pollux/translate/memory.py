@@ -249,6 +249,8 @@ class TurnRecorder:
         call = part.function_call
         if part.thought and (part.text is not None or part.inline_data is not None):
             return
+        if is_told(part):  # of a picture a hash is enough; the bytes are told, and may be let go
+            part = without_bytes(part)
         if call is not None:
             if call.name is None:
                 return
@@ -275,12 +277,12 @@ def _joined(parts: list[Part]) -> list[Part]:
 
 
 def _kept(parts: list[Part]) -> list[Part]:
-    """Give what is remembered of a turn: of pictures a hash, of sound nothing."""
-    return [without_bytes(part) if is_told(part) else part for part in _joined(parts) if not is_told(part) or is_picture(part)]
+    """Give what is remembered of a turn: of sound nothing."""
+    return [part for part in _joined(parts) if not is_told(part) or is_picture(part)]
 
 
 def _untold(part: Part) -> Part:
-    """Leave out of a trace the bytes that are told as a picture or sound."""
+    """Leave out of a trace what is told as a picture or sound."""
     return Part(inline_data=Blob(mime_type=(part.inline_data or Blob()).mime_type)) if is_told(part) else part
 
 

@@ -16,10 +16,15 @@ from pollux.wire.gemini.generate import Blob, Part
 
 _DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]{1,40});base64,", re.IGNORECASE)
 
+HASHED_AT_ONCE = 65_536
+
 
 def picture_key(data: str) -> str:
-    """Give the key of a picture: a hash of its base64."""
-    return f"image_{hashlib.blake2b(data.encode(), digest_size=16).hexdigest()}"
+    """Give the key of a picture: a hash of its base64, taken piece by piece, since it may have 20 MB."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(data), HASHED_AT_ONCE):
+        hashed.update(data[start : start + HASHED_AT_ONCE].encode())
+    return f"image_{hashed.hexdigest()}"
 
 
 def is_picture(part: Part) -> bool:

@@ -177,22 +177,25 @@ class ContentStream:
             _failed(error)
 
     def _decoded(self, payloads: list[bytes]) -> Iterator[list[GenerateContentResponse]]:
-        replies: list[GenerateContentResponse] = []
-        failure: ApiError | None = None
-        for payload in payloads:
-            try:
-                reply = decode_reply(payload)
-            except _UNREADABLE:
-                failure = failures.from_gemini(500, payload) if b'"error"' in payload else _malformed()
-                break
-            if reply.error is not None:
-                failure = _in_stream(reply.error, self._model)
-                break
-            replies.append(reply)
+        replies, failure = self._read(payloads)
+        payloads.clear()  # one may have 20 MB, and is not needed while the replies are told
         if replies:
             yield replies
         if failure is not None:
             raise failure
+
+    def _read(self, payloads: list[bytes]) -> tuple[list[GenerateContentResponse], ApiError | None]:
+        """Decode payloads up to the first that is an error."""
+        replies: list[GenerateContentResponse] = []
+        for payload in payloads:
+            try:
+                reply = decode_reply(payload)
+            except _UNREADABLE:
+                return replies, failures.from_gemini(500, payload) if b'"error"' in payload else _malformed()
+            if reply.error is not None:
+                return replies, _in_stream(reply.error, self._model)
+            replies.append(reply)
+        return replies, None
 
     async def close(self) -> None:
         """Close the connection, at once when the stream is not at its end."""

@@ -32,7 +32,7 @@ class EventTooLarge(ValueError):
 
 def encode(payload: bytes) -> bytes:
     """Frame one payload, which holds no line break, as an event."""
-    return b"data: " + payload + b"\n\n"
+    return b"".join((b"data: ", payload, b"\n\n"))  # not by +, which makes a copy more of what may have 20 MB
 
 
 def comment(text: bytes) -> bytes:

@@ -1,0 +1,138 @@
+"""A picture of 20 MB in an answer: memory and what others feel meanwhile. `python -m bench.images [MEGABYTES]`.
+
+The server is a process of its own; the upstream, here, gives one native answer with a picture, whole and as an event. The last
+line is JSON, for a report.
+"""
+
+import http.client
+import http.server
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from subprocess import PIPE, Popen
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bench.cpu import memory
+
+COMMAND = [sys.executable, "-c", "import sys; from pollux.cli.main import main; sys.exit(main())"]
+MB = 1_000_000
+MODEL = "gemini-nano-banana-2.1"
+COPIES_MAX = 3.1
+"""How often the picture may be in memory at once: as it is told, encoded, and framed; and the slices that are on their way."""
+
+
+@dataclass
+class Figures:
+    """What was measured; sizes in millions of bytes, times in seconds."""
+
+    picture_mb: float
+    memory_before_mb: float
+    memory_peak_mb: float
+    whole_seconds: float
+    streamed_seconds: float
+
+    @property
+    def copies(self) -> float:
+        """How often the picture was in memory at the peak."""
+        return (self.memory_peak_mb - self.memory_before_mb) / self.picture_mb
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether the limit holds."""
+    found = [measure(int(sys.argv[1]) if len(sys.argv) > 1 else 20, streamed=streamed) for streamed in (False, True)]
+    for figures, name in zip(found, ("whole", "streamed"), strict=True):
+        seconds = figures.streamed_seconds if name == "streamed" else figures.whole_seconds
+        print(
+            f"{name:9}{seconds:6.2f} s  {figures.memory_before_mb:5.0f} MB before, "
+            f"{figures.memory_peak_mb:5.0f} MB at its peak: {figures.copies:.2f} copies"
+        )
+    print(msgspec.json.encode([asdict(figures) for figures in found]).decode())
+    return 0 if all(figures.copies <= COPIES_MAX for figures in found) else 1
+
+
+def measure(mb: int, *, streamed: bool) -> Figures:
+    """Run a server and an upstream, and ask for a picture of so many millions of base64 characters."""
+    with tempfile.TemporaryDirectory(prefix="pollux-bench-") as folder, _upstream(mb) as url:
+        environment = dict(os.environ) | {"POLLUX_DATA_DIR": folder, "POLLUX_ACCESS_LOG": "false"}
+        arguments = ["serve", "--port", "0", "--upstream-url", url]
+        with Popen([*COMMAND, *arguments], env=environment, stdout=PIPE, text=True) as process:
+            assert process.stdout is not None
+            place = urlsplit("http://" + process.stdout.readline().partition("http://")[2].split()[0]).netloc
+            try:
+                _ask(place, "small", streamed=streamed)
+                before = memory(process.pid).now
+                began = time.monotonic()
+                length = _ask(place, "large", streamed=streamed)
+                seconds = time.monotonic() - began
+                assert length > mb * MB
+                return Figures(mb, before / MB, memory(process.pid).peak / MB, *((0, seconds) if streamed else (seconds, 0)))
+            finally:
+                process.terminate()
+
+
+def _ask(place: str, text: str, *, streamed: bool) -> int:
+    connection = http.client.HTTPConnection(place, timeout=60)
+    body = {"model": MODEL, "stream": streamed, "messages": [{"role": "user", "content": text}]}
+    headers = {"Authorization": "Bearer key-of-the-bench", "Content-Type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", msgspec.json.encode(body), headers)
+    answer = connection.getresponse()
+    length = 0
+    while data := answer.read(65_536):
+        length += len(data)
+    connection.close()
+    assert answer.status == 200, answer.status
+    return length
+
+
+@contextmanager
+def _upstream(mb: int) -> Iterator[str]:
+    """Serve native answers: a small picture, or a large one, by the words of the prompt."""
+    replies = {name: _reply(size) for name, size in (("small", 1000), ("large", mb * MB))}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._send(msgspec.json.encode({"models": [{"name": f"models/{MODEL}"}]}))
+
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers["content-length"]))
+            reply = replies["large" if b"large" in asked else "small"]
+            self._send(b"data: " + reply + b"\r\n\r\n" if "stream" in self.path else reply)
+
+        def _send(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream" if "stream" in self.path else "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def _reply(size: int) -> bytes:
+    part = {"inlineData": {"mimeType": "image/png", "data": "iVBO" * (size // 4)}, "thoughtSignature": "c2ln"}
+    candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}
+    return msgspec.json.encode({"candidates": [candidate], "modelVersion": MODEL, "responseId": "r"})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
