@@ -168,7 +168,7 @@ class Exchange:
         )
 
     async def send(self, data: bytes, *, more: bool = True) -> None:
-        """Send a piece of the answer's body. A large one goes out in slices, so that what is on its way is never copied whole."""
+        """Send a piece of the answer's body. A large one goes out in slices, never copied whole on its way."""
         if len(data) > SENT_AT_ONCE:
             for start in range(0, len(data), SENT_AT_ONCE):
                 await self._send({"type": "http.response.body", "body": data[start : start + SENT_AT_ONCE], "more_body": True})
