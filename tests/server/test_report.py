@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from pollux.emulator.app import Emulator
+from pollux.emulator.serving import EmulatorServer
 from tests.server.asking import KEY, MESSAGES, MODEL, Answer, Pollux, ask, chat, pollux
 from tests.server.calling import in_turn, reply
 from tests.server.fake import FakeUpstream, error_reply
@@ -154,6 +156,20 @@ def test_a_web_page_may_read_the_report(server: Pollux) -> None:
     answer = chat(server.url, headers={"origin": "https://page.example", "authorization": f"Bearer {KEY}"}, **LOSSY)
 
     assert "x-pollux-losses" in answer.headers["access-control-expose-headers"]
+
+
+def test_embeddings_report_too(tmp_path: Path) -> None:
+    """The same header, list and strict mode, beside what their answer says of its usage."""
+    asked = {"model": "gemini-embedding-001", "input": "Hello", "user": "ann", "top_a": 1}
+    with EmulatorServer(Emulator()) as emulator, pollux(emulator.url, data_dir=str(tmp_path)) as server:
+        answer = ask(server.url, "/v1/embeddings", json=asked, headers={"x-pollux-report": "body"})
+        refused = ask(server.url, "/v1/embeddings", json=asked, headers={"x-pollux-strict": "true"})
+
+    assert answer.status == 200
+    assert answer.headers["x-pollux-losses"] == "unknown=ignored, user=ignored"
+    assert [loss["param"] for loss in answer.json["extra_content"]["pollux"]["losses"]] == ["top_a", "user"]
+    assert answer.json["extra_content"]["pollux"]["usage"]
+    assert refused.error["code"] == "strict_mode"
 
 
 def test_native_routes_report_nothing(server: Pollux) -> None:

@@ -106,7 +106,7 @@ def _explain(body: bytes, settings: Settings, *, model: str | None, strict: bool
         times=plan.calls,
         body=msgspec.Raw(encode_request(plan.native).body),
         media=[{"param": source.path, "what": _what(source)} for source in media],
-        losses=losses.sheet(notes)["pollux"]["losses"],
+        losses=losses.sheet(notes)["losses"],
         header=losses.header(notes).decode(),
     )
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pollux.errors import ApiError, UpstreamFailed
-from pollux.server import bodies
+from pollux.server import bodies, report
 from pollux.server.access import Caller
 from pollux.server.exchange import Exchange
 from pollux.translate import embeddings
 from pollux.translate.profiles import Embedder, embedder
+from pollux.wire.closed import Decoders
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest, EmbedContentRequest, Vectors
 from pollux.wire.openai.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
 
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
 CALLS_AT_ONCE = 4
 """Native calls of one request that run side by side; 2,048 inputs make 21."""
 
-_decoder = msgspec.json.Decoder(EmbeddingsRequest)
+_decoders = Decoders(EmbeddingsRequest)
 _encode = msgspec.json.Encoder().encode
 
 
 async def create_embeddings(app: "App", exchange: Exchange) -> None:
     """Answer with a vector for each input."""
     caller = app.authenticated(exchange)
-    request = bodies.read(await app.body(exchange), _decoder, nesting_max=app.settings.nesting_max)
+    body = await app.body(exchange)
+    request = bodies.read_request(body, _decoders, exchange.notes, nesting_max=app.settings.nesting_max)
     exchange.model = request.model
     headers = app.upstream_headers(exchange)
     exchange.watch()
@@ -36,6 +38,8 @@ async def create_embeddings(app: "App", exchange: Exchange) -> None:
     family = embedder(model)
     plan = embeddings.to_gemini(request, model, family)
     exchange.notes += plan.notes
+    report.refuse_losses(app, exchange)
+    exchange.reports_in_body = report.wanted_in_body(app, exchange)
     calling = _Calling(app, caller, headers, model)
     replies, counted = await calling.all(plan, family)
     tokens, said_by = _tokens(plan, replies, counted)
@@ -45,6 +49,7 @@ async def create_embeddings(app: "App", exchange: Exchange) -> None:
         vector.index = index
     usage = EmbeddingsUsage(tokens, tokens)
     answer = EmbeddingList(model=request.model, data=data, usage=usage, extra_content={"pollux": {"usage": said_by}})
+    report.attach(exchange, answer)
     await exchange.answer(200, _encode(answer))
 
 

@@ -6,6 +6,7 @@ from pollux.errors import InvalidRequest
 from pollux.server.exchange import Exchange
 from pollux.translate import losses
 from pollux.wire.openai.chat import ChatCompletion, ChatCompletionChunk
+from pollux.wire.openai.embeddings import EmbeddingList
 
 if TYPE_CHECKING:
     from pollux.server.app import App
@@ -28,10 +29,11 @@ def wanted_in_body(app: "App", exchange: Exchange) -> bool:
     return _chosen(exchange, b"x-pollux-report", _PLACES, default=app.settings.report == "body")
 
 
-def attach(exchange: Exchange, answer: ChatCompletion | ChatCompletionChunk) -> None:
+def attach(exchange: Exchange, answer: ChatCompletion | ChatCompletionChunk | EmbeddingList) -> None:
     """Put the report into a whole answer, or into the last chunk of a streamed one, where that is wanted."""
     if exchange.reports_in_body:
-        answer.extra_content = losses.sheet(exchange.notes)
+        said = answer.extra_content.get("pollux", {}) if isinstance(answer.extra_content, dict) else {}
+        answer.extra_content = {"pollux": said | losses.sheet(exchange.notes)}
 
 
 def _chosen(exchange: Exchange, name: bytes, values: dict[bytes, bool], *, default: bool) -> bool:

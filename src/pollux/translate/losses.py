@@ -1,7 +1,7 @@
 """The loss report: notes → codes for a header, a sheet for the body, and the refusal of strict mode.
 
-A code is a parameter's name from the tables and what became of it, as in `seed=approximated`. The path in a note may hold the
-caller's text (a key, a name); a code never does.
+A code is a parameter's name and what became of it, as in `seed=approximated`. The path in a note may hold the
+caller's text (a key, a name); a code never does: its names are those of our shapes.
 """
 
 import re
@@ -12,7 +12,8 @@ import msgspec
 
 from pollux.errors import Unsupported
 from pollux.translate.notes import Note
-from pollux.translate.parameters import ROWS
+from pollux.wire.openai.chat import ChatCompletionRequest
+from pollux.wire.openai.embeddings import EmbeddingsRequest
 
 HEADER_BYTES_MAX = 1024
 """Longest list of codes; proxies give up on long headers."""
@@ -21,16 +22,19 @@ LISTED_MAX = 100
 """Most losses that a body or a refusal spells out; a conversation of 10,000 named messages has one for each."""
 
 UNKNOWN = "unknown"
-"""The name in the code of a parameter that no table has."""
+"""The name in the code of a parameter that no request has."""
 
-NAMES = frozenset(row.name for row in ROWS)
-"""The names that codes are made of: of every family's table."""
+REQUESTS: tuple[type[msgspec.Struct], ...] = (ChatCompletionRequest, EmbeddingsRequest)
+"""The requests of which losses are noted; an endpoint that notes some adds its own."""
+
+NAMES = frozenset(name for shape in REQUESTS for name in shape.__struct_fields__)
+"""The names that codes are made of."""
 
 _INDEX = re.compile(r"\[\d+\]")
 
 
 def code(note: Note) -> str:
-    """Give the code of a note: the longest beginning of its path that a table names, and its fate."""
+    """Give the code of a note: the longest beginning of its path that is a parameter, and its fate."""
     path = _INDEX.sub("", note.param)
     while path and path not in NAMES:
         path = path.rpartition(".")[0]
@@ -54,11 +58,11 @@ def header(notes: Iterable[Note]) -> bytes:
 
 
 def sheet(notes: Iterable[Note]) -> dict[str, Any]:
-    """Give the whole report, for `extra_content` of an answer."""
+    """Give the whole report, for `extra_content.pollux` of an answer."""
     told = list(dict.fromkeys(notes))
     losses = [{"code": code(note), **msgspec.to_builtins(note)} for note in told[:LISTED_MAX]]
     left_out = {"losses_left_out": len(told) - LISTED_MAX} if len(told) > LISTED_MAX else {}
-    return {"pollux": {"losses": losses, **left_out}}
+    return {"losses": losses, **left_out}
 
 
 def refusal(notes: Iterable[Note]) -> Unsupported:
