@@ -146,3 +146,32 @@ def test_a_tool_loop_goes_through_whole_and_streamed(server: EmulatorServer) -> 
 
     assert told[0]["rounds"] == told[1]["rounds"] == [["Paris", "Rome"]] * 3
     assert all("2 results arrived" in one["text"] for one in told)
+
+
+def test_structured_and_long_answers_come_through(server: EmulatorServer) -> None:
+    """Its own Schema, JSON Schema, streams of both, an enumeration, and hops of Gemini 4, which it joins itself."""
+    told = js(
+        server,
+        """
+        const contents = "John and Susan are going to an AI conference on Friday.";
+        const schema = { type: "OBJECT", properties: { name: { type: "STRING" }, date: { type: "STRING" },
+          participants: { type: "ARRAY", items: { type: "STRING" } } }, required: ["name", "date", "participants"] };
+        const config = { responseMimeType: "application/json", responseSchema: schema };
+        const whole = await ai.models.generateContent({ model, contents, config });
+        const jsonSchema = { type: "object", properties: { day: { type: "string", format: "date" } }, required: ["day"] };
+        let pieces = "";
+        for await (const chunk of await ai.models.generateContentStream({ model, contents, config: {
+          responseMimeType: "application/json", responseJsonSchema: jsonSchema } })) pieces += chunk.text ?? "";
+        const member = await ai.models.generateContent({ model, contents: "An oboe is a woodwind", config: {
+          responseMimeType: "text/x.enum", responseSchema: { type: "STRING", enum: ["Brass", "Woodwind"] } } });
+        const long = "Please write 900 words. [emulator: continue-after=500]";
+        const story = await ai.models.generateContent({ model: "gemini-4-argon", contents: long });
+        console.log(JSON.stringify({ event: JSON.parse(whole.text), day: JSON.parse(pieces), member: member.text,
+          words: story.text.split(" ").length, finish: story.candidates[0].finishReason }));
+        """,
+    )
+
+    assert told["event"] == {"name": "AI conference", "date": "Friday", "participants": ["John", "Susan"]}
+    assert told["day"] == {"day": "2026-11-27"}
+    assert told["member"] == "Woodwind"
+    assert (told["words"], told["finish"]) == (900, "STOP")

@@ -56,6 +56,8 @@ NO_FAULT = Fault()
 
 def ended(draft: Draft, fault: Fault, request: dict[str, Any]) -> Draft:
     """Let a fault end the answer, and judge what is harmful."""
+    if fault == NO_FAULT and draft.finish == "STOP" and not draft.blocked:
+        return draft
     finish, blocked = fault.finish or draft.finish, fault.blocked or draft.blocked
     draft = replace(
         draft,

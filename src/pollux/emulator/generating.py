@@ -29,7 +29,7 @@ from pollux.emulator.script import Say, Script
 from pollux.emulator.sending import NO_FAULT, Delivery
 from pollux.emulator.settle import Draft, digest_of, settle
 from pollux.emulator.structured import structured_text
-from pollux.emulator.tokens import cached_usage, count_prompt, modalities
+from pollux.emulator.tokens import cached_usage, modalities
 
 
 async def generate(found: Route, model: Model, incoming: Incoming, script: Script, seed: int, delivery: Delivery) -> None:
@@ -113,19 +113,16 @@ def _replies(
             draft = replace(draft, text=f"{draft.text} This is candidate {number + 1}.")
         draft = endings.ended(replace(draft, may_call=bool(callable_functions(request))), fault, request)
         answers.append(continuing.continued(settle(draft, request, model, drawn), hop))
-    told = replace(_stamp(request, model, digest), top_logprobs=_top_logprobs(config))
-    if hop is not None and hop.start:
-        told = replace(told, digest=hashlib.sha256(digest + str(hop.start).encode()).digest())
+    here = hashlib.sha256(digest + str(hop.start).encode()).digest() if hop is not None and hop.start else digest
+    told = _stamp(request, model, here)
     return events(answers, told) if streamed else [whole(answers, told)]
 
 
-def _top_logprobs(config: dict[str, Any]) -> int | None:
-    return int(config.get("logprobs", 0)) if config.get("responseLogprobs") else None
-
-
 def _stamp(request: dict[str, Any], model: Model, digest: bytes) -> Stamp:
+    config, counted = request.get("generationConfig", {}), modalities(request)
+    top = int(config.get("logprobs", 0)) if config.get("responseLogprobs") else None
     tier = request.get("serviceTier", "standard")
-    return Stamp(model, digest, count_prompt(request), tier, modalities(request), cached_usage(request))
+    return Stamp(model, digest, sum(counted.values()), tier, counted, cached_usage(request), top)
 
 
 def _spoken(
