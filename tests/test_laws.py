@@ -1,5 +1,6 @@
 """Laws of the translation: what holds for any request, any reply, and any way in which the network cuts it."""
 
+import re
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from pollux.emulator import Emulator
 from pollux.errors import ApiError, Unsupported
-from pollux.translate import chat, chat_answer
+from pollux.translate import chat, chat_answer, endings
 from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.profiles import profile
 from pollux.translate.reader import ReplyReader
@@ -158,6 +159,69 @@ def test_every_call_is_told_with_its_arguments(answer: generating.Streamed) -> N
 def test_a_whole_reply_is_a_stream_of_one(answer: generating.Streamed) -> None:
     """The whole answer is the same, whether the native reply came whole or in events."""
     assert folding.alike(completion(answer.events)) == folding.alike(completion([answer.whole]))
+
+
+@laws
+@given(generating.answers(), thoughts_forms)
+def test_every_ending_is_legal(answer: generating.Streamed, thoughts: ThoughtsForm) -> None:
+    """A finish reason of OpenAI's; a content that is a text, or null beside calls or a refusal; a refusal only of a filter."""
+    for choice in completion(answer.events, thoughts)["choices"]:
+        message = choice["message"]
+        called, refused = bool(message.get("tool_calls")), message["refusal"] is not None
+
+        assert choice["finish_reason"] in {"stop", "length", "tool_calls", "content_filter"}
+        assert isinstance(message["content"], str) or (message["content"] is None and (called or refused))
+        assert not refused or (choice["finish_reason"] == "content_filter" and message["refusal"] and not called)
+        assert called or choice["finish_reason"] != "tool_calls"
+
+
+def test_the_table_of_endings_has_every_reason() -> None:
+    """No finish reason of the reference is missing, and each stands once."""
+    listed = [ending.reason for ending in endings.ENDINGS]
+
+    assert sorted(listed) == sorted(generating.FINISH_REASONS)
+
+
+@laws
+@given(st.lists(generating.answers(), min_size=2, max_size=4), st.randoms(use_true_random=False))
+def test_answers_of_several_calls_are_the_answers_of_each(answers: list[generating.Streamed], chance: Any) -> None:
+    """However their events mix, each choice says what its call alone says; the tokens add up; the chunks keep the rules."""
+    readers = [ReplyReader(choice=i) for i in range(len(answers))]
+    only = [[first_candidate(event) for event in answer.events] for answer in answers]
+    waiting = {i: replies(events) for i, events in enumerate(only)}
+    form = chat_answer.ChatTelling(STAMP, MODEL, usage="last")
+    said: list[Any] = []
+    while waiting:
+        i = chance.choice(sorted(waiting))
+        events = readers[i].feed(waiting[i].pop(0))
+        if not waiting[i]:
+            del waiting[i]
+            events += readers[i].close()
+        said += [chunk for event in events for chunk in form.feed(event)]
+    said = [msgspec.to_builtins(chunk) for chunk in [*said, *form.close()]]
+    alone = [folding.alike(completion(events)) for events in only]
+    folded = folding.alike(folding.fold(said))
+
+    assert folding.breaches(said) == []
+    for i, choice in enumerate(folded["choices"]):
+        assert placeless(choice) == placeless(alone[i]["choices"][0])
+    assert folded["usage"]["total_tokens"] == sum(answer["usage"]["total_tokens"] for answer in alone)
+
+
+def first_candidate(event: generating.Json) -> generating.Json:
+    """Keep of an event what it says of the first candidate: a call of its own has one only."""
+    return event | {"candidates": [one for one in event["candidates"] if not one.get("index")]}
+
+
+def placeless(choice: generating.Json) -> generating.Json:
+    """Take off a choice what tells it from the same choice of another place: indexes, ids, the native response's id."""
+    text = msgspec.json.encode(choice).decode()
+    spelled: generating.Json = msgspec.json.decode(re.sub('"call_[0-9a-z]+"', '"call"', text)) | {"index": 0}
+    extra = spelled["message"].get("extra_content", {}).get("google", {})
+    extra.pop("response_id", None)
+    if not extra:
+        spelled["message"].pop("extra_content", None)
+    return spelled
 
 
 @laws

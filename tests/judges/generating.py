@@ -172,7 +172,15 @@ call_parts: st.SearchStrategy[Json] = st.builds(
     st.sampled_from([None, "c2ln"]),
 )
 counts = st.integers(0, 5000)
-finish_reasons = st.sampled_from(["STOP", "STOP", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "UNHEARD_OF"])
+FINISH_REASONS = (
+    "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "LANGUAGE", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
+    "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_OTHER", "NO_IMAGE", "IMAGE_RECITATION",
+    "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE", "ESCALATION",
+    "PUP_LIMITED_DISABLED", "CONTINUATION", "FINISH_REASON_UNSPECIFIED", "MODEL_ARMOR",
+)  # fmt: skip
+"""Every finish reason of the native reference, section 6, written down anew."""
+
+finish_reasons = st.sampled_from(["STOP"] * 8 + [*FINISH_REASONS, "UNHEARD_OF"])
 
 
 @st.composite

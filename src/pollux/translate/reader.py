@@ -72,6 +72,7 @@ class ReplyReader:
         "_response_id",
         "_spent",
         "_started",
+        "_token",
         "_usages",
         "_writers",
         "blocked",
@@ -92,6 +93,7 @@ class ReplyReader:
         self._usages: list[UsageMetadata] = []
         self._spent: Usage | None = None  # in the calls that this one continues
         self._citations: dict[int, Any] = {}
+        self._token: str | None = None
         self._model_status: Any = None
         self.finished: dict[int, str] = {}
         self.continuation: str | None = None  # the token of an answer that ended at one call's limit and can go on
@@ -138,7 +140,7 @@ class ReplyReader:
         self._spent = self.usage
         self._usages.clear()
         self.finished.clear()
-        self.continuation = None
+        self.continuation = self._token = None
         return [Extra(self._first, "continuation_token", None)]
 
     @property
@@ -161,6 +163,8 @@ class ReplyReader:
         return reason if reason in AGAIN or not self.finished else None
 
     def _candidate(self, candidate: Candidate, index: int, events: list[Event]) -> None:
+        if candidate.continuation_token:  # streams give one now and then
+            self._token = candidate.continuation_token
         if candidate.logprobs_result:
             events.append(Logprobs(index, candidate.logprobs_result))
         content = candidate.content
@@ -176,7 +180,7 @@ class ReplyReader:
                 self._end_call(index, events)
             self.finished[index] = candidate.finish_reason
             if candidate.finish_reason == "CONTINUATION":
-                self.continuation = candidate.continuation_token
+                self.continuation = self._token
             events.append(Finish(index, candidate.finish_reason))
 
     def _extras(self, candidate: int, values: tuple[Any, ...], events: list[Event]) -> None:
