@@ -1,5 +1,6 @@
 """The official `openai` package for JavaScript drives the server, in Node."""
 
+import base64
 from typing import Any
 
 import msgspec
@@ -157,3 +158,25 @@ def test_embeddings(service: Service) -> None:
     assert len(usual) == len(plain) == 2
     for decoded, floats in zip(usual, plain, strict=True):
         assert decoded == pytest.approx(floats, abs=1e-6)
+
+
+def test_a_spoken_answer(service: Service) -> None:
+    """Whole and streamed; the pieces, decoded one by one, are the sound."""
+    out = run(
+        service,
+        """
+        const asked = { model: "gemini-3.8-flash-tts", modalities: ["text", "audio"], audio: { voice: "nova", format: "pcm16" },
+                        messages: [{ role: "user", content: "Have a wonderful day!" }] };
+        out.audio = (await client.chat.completions.create(asked)).choices[0].message.audio;
+        const pieces = [];
+        for await (const chunk of await client.chat.completions.create({ ...asked, stream: true })) {
+          const data = chunk.choices[0]?.delta?.audio?.data;
+          if (data) pieces.push(Buffer.from(data, "base64"));
+        }
+        out.streamed = Buffer.concat(pieces).toString("base64");
+        """,
+    )
+
+    assert out["audio"]["transcript"] == "Have a wonderful day!"
+    assert out["streamed"] == out["audio"]["data"]
+    assert len(base64.b64decode(out["streamed"])) > 24_000

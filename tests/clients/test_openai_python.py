@@ -1,6 +1,7 @@
 """The official `openai` package for Python drives the server, on OpenAI's base and on Google's."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
+from pollux.media import audio
 from tests.clients.conftest import Service
 
 MODEL = "gemini-3.6-flash"
@@ -373,3 +375,26 @@ async def test_embeddings_asynchronously(async_client: AsyncOpenAI) -> None:
     )
 
     assert [one.index for one in answer.data] == list(range(201))
+
+
+@pytest.mark.parametrize("to", ["wav", "mp3", "opus"])
+def test_a_spoken_answer(client: OpenAI, to: str) -> None:
+    """The client's own types hold the sound, whole and streamed, and the sound is there."""
+    asked: dict[str, Any] = {
+        "model": "gemini-3.8-flash-tts",
+        "modalities": ["text", "audio"],
+        "audio": {"voice": "alloy", "format": to},
+        "messages": [{"role": "user", "content": "Have a wonderful day!"}],
+    }
+    completion = client.chat.completions.create(**asked)
+    whole = completion.choices[0].message.audio
+    assert whole is not None
+    deltas = [chunk.choices[0].delta.audio for chunk in client.chat.completions.create(**asked, stream=True)]
+    streamed = b"".join([base64.b64decode(delta.data) for delta in deltas if delta is not None and delta.data])
+    seconds = audio.duration(base64.b64decode(whole.data))
+
+    assert whole.transcript == "Have a wonderful day!"
+    assert whole.expires_at > time.time()
+    assert seconds > 0.5
+    assert audio.duration(streamed) == pytest.approx(seconds, abs=0.1)
+    assert ChatCompletion.model_validate(completion.model_dump(), strict=True) == completion
