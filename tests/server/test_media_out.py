@@ -69,7 +69,9 @@ class Upstream:
     @property
     def sent(self) -> Json:
         """What the upstream was sent last."""
-        found: Json = msgspec.json.decode(self.http.sent[-1].body)
+        body = self.http.sent[-1].body
+        assert isinstance(body, bytes)
+        found: Json = msgspec.json.decode(body)
         return found
 
 
