@@ -10,6 +10,9 @@ from google.genai import types
 from PIL import Image, ImageChops
 
 from pollux.emulator import Emulator, EmulatorServer
+from pollux.emulator.pictures.drawing import Order
+from pollux.emulator.pictures.drawing import drawn as draw
+from pollux.emulator.pictures.lettering import _pieces
 from tests.emulator.in_process import KEY, Reply, call
 from tests.emulator.samples import inline, picture, sound
 
@@ -145,8 +148,6 @@ async def test_the_words_stand_in_the_picture(one: str, other: str) -> None:
 
     Letters alone decide here: the colour words fix the palette, and the shapes are cut away.
     """
-    from pollux.emulator.pictures.drawing import Order
-    from pollux.emulator.pictures.drawing import drawn as draw
 
     def of(text: str, *, sketch: bool = False) -> Image.Image:
         order = Order(f"red blue green {text}", 512, 512, "image/png", bytes(32), sketch=sketch)
@@ -155,6 +156,20 @@ async def test_the_words_stand_in_the_picture(one: str, other: str) -> None:
     assert share_of_difference(of(one, sketch=True), of(other, sketch=True)) == 0
     assert share_of_difference(of(one), of(other)) > 0.001
     assert share_of_difference(of(one), of(one, sketch=True)) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("ภาพแมวสีส้มนั่งอยู่บนชายหาดตอนเย็น", "ภาพ|แมว|สี|ส้ม|นั่ง|อยู่บน|ชาย|หาด|ตอน|เย็น"),
+        ("พระอาทิตย์ตก", "พระ|อา|ทิตย์ตก"),
+        ("sheepadoodle", "sheepadoodle"),
+        ("漢字", "漢|字"),
+    ],
+)
+def test_lines_end_between_syllables_of_thai(text: str, pieces: str) -> None:
+    """Never before a last consonant or inside a pair of them; other scripts between words, Chinese anywhere."""
+    assert "|".join(_pieces(text)) == pieces
 
 
 async def test_a_long_prompt_is_written_whole_or_cut() -> None:

@@ -6,6 +6,7 @@ small box: nothing of a prompt is left out.
 """
 
 import io
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -35,8 +36,14 @@ THAI_LEADING = frozenset("เแโใไ")
 """Vowels that are written before their consonant: no line ends after them."""
 
 
-THAI_PIECE, WORD_PIECE = 9, 24
-"""Letters after which a line may end inside a stretch of Thai, or inside a word of any other script."""
+THAI_VOWEL = re.compile("[\u0e30-\u0e3a\u0e47-\u0e4b\u0e4d]|\u0e2d[\u0e01-\u0e2e](?![\u0e30-\u0e3a])")
+"""What makes a syllable of the consonants before it: a vowel, a tone, or the letter O before a last consonant."""
+
+THAI_PAIR = re.compile("[กขคตทปผพซสศ][รลว]|ห[งญนมยรลว]|อย")
+"""Consonants that are spoken together."""
+
+WORD_PIECE = 24
+"""Letters after which a line may end inside a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +172,13 @@ def _units(line: str) -> list[Unit]:
 def _pieces(word: str) -> list[str]:
     """Part a word where a line may be broken: Chinese and emoji anywhere, Thai where a syllable surely begins.
 
-    Thai has no spaces, and its words are known by a dictionary alone: before a leading vowel, or else after some letters.
+    Thai has no spaces, and its words are known by a dictionary alone.
     """
     pieces: list[str] = []
     for i, sign in enumerate(word):
         begins = not unicodedata.combining(sign) and sign not in JOINED and i > 0 and word[i - 1] not in THAI_LEADING
         if _is_thai(sign):
-            breaks = begins and _is_thai_start(sign) and (sign in THAI_LEADING or len(pieces[-1]) >= THAI_PIECE)
+            breaks = begins and (_begins_syllable(word, i) or len(pieces[-1]) >= WORD_PIECE)
         else:
             breaks = begins and (_font_of(sign) == BOX or len(pieces[-1]) >= WORD_PIECE)
         if not pieces or breaks:
@@ -185,9 +192,16 @@ def _is_thai(sign: str) -> bool:
     return "\u0e00" <= sign <= "\u0e7f"
 
 
-def _is_thai_start(sign: str) -> bool:
-    """Tell whether a syllable can begin here: a consonant or a leading vowel."""
-    return "\u0e01" <= sign <= "\u0e2e" or sign in THAI_LEADING
+def _begins_syllable(word: str, i: int) -> bool:
+    """Tell whether a syllable of Thai surely begins here: a leading vowel, or a consonant or two with a vowel or tone after."""
+    sign, before = word[i], word[i - 1 : i + 1]
+    if sign in THAI_LEADING:
+        return True
+    if not "\u0e01" <= sign <= "\u0e2e" or THAI_PAIR.fullmatch(before):
+        return False
+    if THAI_VOWEL.match(word, i + 1):
+        return True
+    return THAI_PAIR.fullmatch(sign + word[i + 1 : i + 2]) is not None and THAI_VOWEL.match(word, i + 2) is not None
 
 
 def _lines(paragraphs: list[list[Unit]], width: int, size: int) -> list[str]:
