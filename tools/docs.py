@@ -15,7 +15,7 @@ from pollux.cli.main import COMMANDS, EXAMPLES, parser
 from pollux.cli.options import flag
 from pollux.settings import Settings
 from pollux.translate.endings import ENDINGS
-from pollux.translate.generation_config import ELSEWHERE, SAME_AS
+from pollux.translate.generation_config import ELSEWHERE, NATIVE, SAME_AS
 from pollux.translate.parameters import GOOGLE_ROWS, ROWS, Row
 from pollux.translate.profiles import FAMILIES, NEWEST, Profile
 
@@ -73,6 +73,7 @@ def parameters() -> str:
             "| field | the same as |",
             "|---|---|",
             *(f"| `{field}` | `{param}` |" for field, param in SAME_AS.items()),
+            *(f"| `{field}` | nothing of OpenAI's; it goes on as it is |" for field in NATIVE),
             *(f"| `{field}` | refused: {instead} |" for field, instead in ELSEWHERE.items()),
             "",
             "## Where models differ",

@@ -11,6 +11,7 @@ from pollux.cli.terminal import visible
 from pollux.errors import ApiError
 from pollux.media import inline
 from pollux.server import bodies
+from pollux.server.media import YOUTUBE
 from pollux.settings import Settings, SettingsError, load
 from pollux.translate import chat, failures, losses
 from pollux.translate.media import Found, Source, sources
@@ -119,9 +120,11 @@ def _found(source: Source) -> Found:
 def _what(source: Source) -> str:
     if source.data is not None:
         return f"stands in the request, {len(source.data)} characters"
-    if source.address.startswith(("http:", "https:")):
-        return f"the server would fetch {source.address}"
-    return f"the server would look up {source.address}"
+    if source.address.startswith("file"):
+        return f"the server would look up {source.address}"
+    if YOUTUBE.match(source.address) or source.address.startswith("gs:"):
+        return f"Google would read {source.address}"
+    return f"the server would fetch {source.address}"
 
 
 def _show(explained: Explained, out: TextIO) -> None:

@@ -106,7 +106,8 @@ def to_gemini(
     config.response_modalities, config.speech_config = output.modalities, output.speech_config
     if candidate_count > 1:
         config.candidate_count = candidate_count
-    config.media_resolution = media.resolution()
+    config.media_resolution = gemini.media_resolution or media.resolution()
+    config.image_config = gemini.image_config
     native = GenerateContentRequest(
         contents=contents,
         system_instruction=system,

@@ -32,6 +32,8 @@ class Extras(msgspec.Struct, frozen=True):
     labels: dict[str, str] | None = None
     store: bool | None = None
     service_tier: tuple[str, str] | None = None
+    image_config: dict[str, Any] | None = None
+    media_resolution: str | None = None
     config: dict[str, tuple[Any, str]] = {}
 
 
@@ -66,6 +68,10 @@ def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
                 config[name] = (value, path)
             case _:
                 notes.append(Note(path, "ignored", "there is no such field for chat completions"))
+    for name, kind in (("image_config", dict[str, Any]), ("media_resolution", str)):
+        if name in config:
+            value, path = config[name]
+            known[name] = _convert(value, kind, path)
     return Extras(config=config, **known)
 
 

@@ -32,6 +32,9 @@ SAME_AS: Mapping[str, str] = MappingProxyType(
 )
 """The parameter that says what a field says. Source: Gemini API, GenerationConfig; OpenAI API, Create chat completion."""
 
+NATIVE = ("image_config", "media_resolution")
+"""Fields that no parameter says: they go on as they are."""
+
 ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
         "thinking_config": "Give extra_body.google.thinking_config.",
@@ -41,8 +44,6 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "_response_json_schema": "Give response_format, with the schema.",
         "response_format": "Give the parameter response_format.",
         "speech_config": "Give modalities and audio.",
-        "image_config": "This version of Pollux does not take it here yet.",
-        "media_resolution": "This version of Pollux does not take it here yet.",
     }
 )
 """Fields that are refused, since the answer would be another without them; and what to do."""
@@ -64,6 +65,8 @@ def merged(request: ChatCompletionRequest, config: dict[str, tuple[Any, str]], n
         if name in ELSEWHERE:
             raise Unsupported(f"{path} is not taken. {ELSEWHERE[name]}", param=path)
         param = SAME_AS.get(name)
+        if name in NATIVE:
+            continue
         if param is None:
             notes.append(Note(path, "ignored", "there is no such field for chat completions"))
             continue

@@ -131,6 +131,7 @@ class GenerationConfig(Shape):
     response_logprobs: bool | None = None
     logprobs: int | None = None
     media_resolution: str | None = None
+    image_config: Json | None = None
     response_mime_type: str | None = None
     response_json_schema: Any = None
     thinking_config: ThinkingConfig | None = None
