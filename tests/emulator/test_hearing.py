@@ -33,6 +33,7 @@ def noise(amplitude: int, seconds: float = 2) -> bytes:
         (b"ID3" + bytes(2000), "audio/mpeg"),
         (b"\0\0\0\x18ftypM4A " + bytes(200), "audio/mp4"),
         (b"#EXTM3U\nfile:///etc/hostname\n", "audio/mpegurl"),
+        (b"ffconcat version 1.0\nfile /etc/hostname\n", "audio/wav"),
         (bytes(48_000), L16),
         (noise(20_000), L16),
     ],

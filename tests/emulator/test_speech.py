@@ -10,10 +10,13 @@ from google.genai import types
 
 from pollux.emulator import Emulator, EmulatorServer
 from pollux.emulator.sound_files import heard, listen
+from tests.emulator.filming import picture
 from tests.emulator.in_process import Reply, call, say
 from tests.emulator.sounding import EN, TEXTS, encoded
 
 MODEL = "gemini-3.8-flash-tts"
+
+PNG = base64.b64encode(picture("red")).decode()
 
 L16 = "audio/L16;codec=pcm;rate=24000"
 
@@ -184,7 +187,7 @@ COMBINATION = (
         (MODEL, {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}, {"role": "model", "parts": [{"text": "Hi"}]},
                               {"role": "user", "parts": [{"text": "Hi"}]}]},
          f"Multiturn chat is not enabled for models/{MODEL}"),
-        (MODEL, {"contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}]},
+        (MODEL, {"contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}]}]},
          f"Image input modality is not enabled for models/{MODEL}"),
     ],
 )  # fmt: skip

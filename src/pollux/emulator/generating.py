@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pollux.emulator import continuing, endings, faults, google_tools, refusals, sound_speech
+from pollux.emulator import continuing, endings, faults, google_tools, refusals, sound_speech, sound_transcribing
 from pollux.emulator.answers import natural_text
 from pollux.emulator.calling import callable_functions, planned_calls
 from pollux.emulator.continuing import Hop
@@ -39,8 +39,9 @@ async def generate(found: Route, model: Model, incoming: Incoming, script: Scrip
     refusals.check(request, model, faults.enabled(delivery.fault))
     picture_rules.check(request, model)
     sound_speech.check(request, model)
+    sound_transcribing.check(request, model)
     scripted = script.find(incoming)
-    if scripted is None and not model.speaks:
+    if scripted is None and not (model.speaks or model.transcribes):
         refusals.check_emulated(request, model)
     name, say = scripted or ("", None)
     delivery.entry.script = name
@@ -143,6 +144,8 @@ def _draft(say: Say | None, request: dict[str, Any], model: Model, digest: bytes
         calls = tuple({"functionCall": call} for call in planned_calls(request))
         if calls:
             return Draft("", calls=calls + google_tools.beside_calls(request, model))
+        if written := sound_transcribing.draft(request, model):
+            return written
         used = google_tools.used_tools(request, model)
         told = structured_text(request, model, digest) or natural_text(request, model, used.sentences)
         return Draft(told, lead=used.lead, sources=used.sources, tool_tokens=used.tokens)

@@ -1,40 +1,17 @@
-"""Sounds that callers send: decoded by their own bytes, and made ready to be heard.
+"""Sounds that callers send, decoded and listened to: the emulator's own speech is heard in them, nothing else.
 
-The bytes decide what a sound is; the declared type only says how bare samples are to be read. Decoding happens in memory, by
-one named format, so that no file can name another one; and it ends after twenty minutes, whatever a file claims.
+Decoding ends after a minute in which nothing was heard, and after twenty in any case, whatever a file claims.
 """
 
 import io
-import re
 from array import array
+from pathlib import Path
 from typing import Any
 
 from pollux.emulator import sound_hearing
 from pollux.emulator.limits import LISTEN_SECONDS_MAX
-from pollux.emulator.sound_hearing import EAR_RATE, Hearing
-
-MAGIC = (
-    (0, b"fLaC", "flac"),
-    (0, b"OggS", "ogg"),
-    (0, b"ID3", "mp3"),
-    (0, b"\xff\xf1", "aac"),
-    (0, b"\xff\xf9", "aac"),
-    (0, b"\xff\xfb", "mp3"),
-    (0, b"\xff\xf3", "mp3"),
-    (0, b"\xff\xf2", "mp3"),
-    (0, b"\xff\xfa", "mp3"),
-    (8, b"WAVE", "wav"),
-    (8, b"AIFF", "aiff"),
-    (8, b"AIFC", "aiff"),
-    (4, b"ftyp", "mp4"),
-    (0, b"\x1aE\xdf\xa3", "matroska"),
-)
-"""Where a format has which bytes."""
-
-BARE = {"audio/l16": "s16le", "audio/pcm": "s16le", "audio/x-pcm": "s16le", "audio/alaw": "alaw", "audio/mulaw": "mulaw"}
-"""Types without a header: the declared type is all there is."""
-
-RATE = re.compile(r"rate=(\d{4,6})")
+from pollux.emulator.media.kinds import container
+from pollux.emulator.sound_hearing import EAR_RATE, SECONDS_WITHOUT_TEXT_MAX, Hearing
 
 
 class Unreadable(ValueError):
@@ -42,7 +19,7 @@ class Unreadable(ValueError):
 
 
 def heard(data: bytes, mime_type: str) -> str | None:
-    """Hear the text in the bytes of a sound; None where there is none, or where it is no sound."""
+    """Hear the text in the bytes of a sound or a film; None where there is none, or where it is no sound."""
     try:
         hearing = listen(data, mime_type)
     except Unreadable:
@@ -50,48 +27,46 @@ def heard(data: bytes, mime_type: str) -> str | None:
     return hearing.text if hearing.sentences else None
 
 
-def listen(data: bytes, mime_type: str) -> Hearing:
+def listen(source: bytes | Path, mime_type: str) -> Hearing:
     """Decode a sound and hear what is said in it. It takes a while: call it in a thread."""
-    return sound_hearing.hear(samples(data, mime_type))
-
-
-def samples(data: bytes, mime_type: str) -> "array[int]":
-    """Decode a sound to one channel at EAR_RATE."""
     import av
 
-    kind = _format(data, mime_type)
-    options: dict[str, str] = {}
-    if kind in BARE.values():
-        rate = RATE.search(mime_type)
-        options = {"sample_rate": rate[1] if rate else "24000" if kind == "s16le" else "8000"}
+    _, reader, raw_rate = container(_head(source), mime_type)
+    if not reader:
+        raise Unreadable
+    options = {"sample_rate": str(raw_rate)} if raw_rate else {}
+    file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     try:
-        with av.open(io.BytesIO(data), format=kind, options=options) as container:
-            return _decoded(container)
-    except (av.FFmpegError, ValueError, IndexError, MemoryError):
+        with av.open(file, "r", format=reader, options=options) as opened:
+            return sound_hearing.hear(_decoded(opened))
+    except (av.FFmpegError, OSError, ValueError, IndexError, MemoryError, OverflowError):
         raise Unreadable from None
 
 
-def _format(data: bytes, mime_type: str) -> str:
-    for at, magic, name in MAGIC:
-        if data[at : at + len(magic)] == magic:
-            return name
-    bare = BARE.get(mime_type.partition(";")[0].strip().lower())
-    if bare is None or len(data) < 2:
-        raise Unreadable
-    return bare
+def _head(source: bytes | Path) -> bytes:
+    if isinstance(source, bytes):
+        return source[:64]
+    with source.open("rb") as file:
+        return file.read(64)
 
 
-def _decoded(container: Any) -> "array[int]":
+def _decoded(opened: Any) -> "array[int]":
+    """Decode to one channel at EAR_RATE; what follows a damaged place is left out."""
     import av
 
-    if not container.streams.audio:
-        raise Unreadable
-    resampler = av.AudioResampler("s16", "mono", EAR_RATE)
     decoded = array("h")
-    for frame in container.decode(container.streams.audio[0]):
+    if not opened.streams.audio:
+        return decoded
+    resampler = av.AudioResampler("s16", "mono", EAR_RATE)
+    asked = False
+    for frame in opened.decode(opened.streams.audio[0]):
         _take(decoded, resampler.resample(frame))
         if len(decoded) >= LISTEN_SECONDS_MAX * EAR_RATE:
             return decoded
+        if not asked and len(decoded) > SECONDS_WITHOUT_TEXT_MAX * EAR_RATE:
+            asked = True
+            if not sound_hearing.hear(decoded).sentences:
+                return decoded[:0]
     _take(decoded, resampler.resample(None))
     return decoded
 

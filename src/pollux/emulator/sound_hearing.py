@@ -83,6 +83,9 @@ class Hearing:
         return joined
 
 
+NOTHING_HEARD = Hearing()
+
+
 @dataclass(slots=True)
 class _Block:
     """A block that is being heard."""

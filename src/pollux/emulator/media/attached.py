@@ -5,7 +5,7 @@ means that no wording is known, and this one is formed after its neighbours.
 """
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from pollux.emulator.media.facts import Broken, Facts, plain, sentence
 from pollux.emulator.media.kinds import Kind, kind_of
 from pollux.emulator.media.pool import off_the_loop
 from pollux.emulator.models import Model
+from pollux.emulator.sound_files import Unreadable, listen
+from pollux.emulator.sound_hearing import NOTHING_HEARD, Hearing
 
 UNFETCHED = {
     "image": Facts("image", width=1024, height=1024, fetched=False),
@@ -106,7 +108,10 @@ def attached_url(part: dict[str, Any], where: str, bound: Bound) -> dict[str, An
 
 def _entry(facts: Facts, clip: Clip, bound: Bound, told: str) -> dict[str, Any]:
     counted = count(facts, clip, grid=bound.model.family.counts_media_by_grid)
-    return {"kind": facts.kind, "tokens": counted, "told": told}
+    entry: dict[str, Any] = {"kind": facts.kind, "tokens": counted, "told": told}
+    if facts.kind in ("audio", "video"):
+        entry |= {"is": sentence(facts), "seconds": facts.seconds, "hearing": facts.hearing}
+    return entry
 
 
 def _checked(mime_type: str, bound: Bound) -> Kind:
@@ -139,11 +144,19 @@ async def facts_of(source: bytes | Path, size: int, kind: Kind, mime_type: str) 
         case "image":
             return await off_the_loop(lambda: pictures_in.look(_bytes(source)))
         case "audio" | "video":
-            return await off_the_loop(partial(clips.play, source, kind, mime_type))
+            facts = await off_the_loop(partial(clips.play, source, kind, mime_type))
+            return replace(facts, hearing=await off_the_loop(partial(_listen, source, mime_type)))
         case "document":
             return await off_the_loop(lambda: documents.leaf_through(_bytes(source)))
         case "text":
             return await off_the_loop(lambda: documents.read(_bytes(source), size))
+
+
+def _listen(source: bytes | Path, mime_type: str) -> Hearing:
+    try:
+        return listen(source, mime_type)
+    except Unreadable:
+        return NOTHING_HEARD
 
 
 def broken(kind: Kind, model: Model) -> NativeError:

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 from pollux.emulator.media.kinds import Kind
+from pollux.emulator.sound_hearing import NOTHING_HEARD, Hearing
+
+SAID_CHARS_MAX = 300
+"""Of the words of a sound, as told."""
 
 
 class Broken(ValueError):
@@ -29,6 +33,8 @@ class Facts:
     frames_a_second: float = 0
     sound: bool = False
     """Whether a film has a sound track."""
+    hearing: Hearing = NOTHING_HEARD
+    """What the emulator understood of a sound: its own speech."""
     pages: int = 0
     page_ratio: float = 0
     """Height by width of a document's first page."""
@@ -49,14 +55,14 @@ def sentence(facts: Facts) -> str:
             channels = {1: "mono", 2: "stereo"}.get(facts.channels, f"{facts.channels} channels")
             return (
                 f"{_article(facts.format)} {facts.format} sound of {_seconds(facts.seconds)}, "
-                f"{facts.rate} Hz, {channels}, {_loudness(facts)}"
+                f"{facts.rate} Hz, {channels}, {_loudness(facts)}{_said(facts.hearing)}"
             )
         case "video":
             sound = f"with sound ({facts.rate} Hz)" if facts.sound else "without sound"
             return (
                 f"{_article(facts.format)} {facts.format} video of {_seconds(facts.seconds)}, "
                 f"{facts.width} by {facts.height} pixels{_colour(facts)}, "
-                f"{plain(facts.frames_a_second)} frames per second, {sound}"
+                f"{plain(facts.frames_a_second)} frames per second, {sound}{_said(facts.hearing)}"
             )
         case "document":
             return f"a PDF of {facts.pages} page{'' if facts.pages == 1 else 's'}"
@@ -84,3 +90,12 @@ def _colour(facts: Facts) -> str:
 
 def _loudness(facts: Facts) -> str:
     return "silent" if facts.loudness is None else f"loudness {facts.loudness:.1f} dBFS"
+
+
+def _said(hearing: Hearing) -> str:
+    if not hearing.sentences:
+        return ""
+    text = " ".join(hearing.text.split())
+    shown = text if len(text) <= SAID_CHARS_MAX else f"{text[:SAID_CHARS_MAX]}…"
+    lost = f", {hearing.unclear} sentences not understood" if hearing.unclear else ""
+    return f", in which {hearing.sentences[0].voice} says “{shown}”{lost}"
