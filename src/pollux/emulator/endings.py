@@ -85,7 +85,8 @@ def ended(draft: Draft, fault: Fault, request: dict[str, Any]) -> Draft:
 
 def odd_message(finish: str, draft: Draft) -> str:
     """Say what the service says when a call went wrong; it names the call that was meant."""
-    call: dict[str, Any] = draft.calls[0]["functionCall"] if draft.calls else {"name": "undeclared_function", "args": {}}
+    calls = [part["functionCall"] for part in draft.calls if "functionCall" in part]
+    call: dict[str, Any] = calls[0] if calls else {"name": "undeclared_function", "args": {}}
     if finish == "MALFORMED_FUNCTION_CALL":
         told = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
         return f"Malformed function call: print(default_api.{call['name']}({told}))"
