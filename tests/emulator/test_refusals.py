@@ -325,7 +325,6 @@ async def test_what_is_not_emulated_yet_says_that_it_is_the_emulators_limit(body
     [
         ("POST", "/v1beta/files", 501),
         ("GET", "/v1beta/generatedFiles", 501),
-        ("POST", "/v1beta/interactions", 501),
         ("POST", "/v1beta/models/gemini-3.6-flash:dance", 404),
         ("GET", "/v1beta/models/gemini-3.6-flash:generateContent", 404),
         ("POST", "/v2/models/gemini-3.6-flash:generateContent", 404),

@@ -10,6 +10,7 @@ from pollux.emulator.caches import Caches, model_of
 from pollux.emulator.clock import Clock
 from pollux.emulator.exchange import Exchange
 from pollux.emulator.files import Files, check_id
+from pollux.emulator.interactions import Interactions
 from pollux.emulator.models import Model
 from pollux.emulator.operations import Operations
 from pollux.emulator.projects import Projects
@@ -42,6 +43,7 @@ class Resources:
         self.caches = Caches(self.clock, self.seed)
         self.batches = Batches(self.clock, self.files, self.seed)
         self.operations = Operations(self.clock, self.files, self.seed)
+        self.interactions = Interactions(self.clock, self.files, self.seed)
 
     def sweep(self) -> None:
         """Delete what has expired."""
@@ -54,6 +56,7 @@ class Resources:
         self.batches.clear()
         self.uploads.clear()
         self.operations.clear()
+        self.interactions.clear()
         self.files.clear()
         self.caches.clear()
 
@@ -67,6 +70,8 @@ class Resources:
             await delivery.whole(await self._batches(found, project, delivery))
         elif found.method.startswith("cachedContents."):
             await delivery.whole(await self._caches(found, request, project, delivery))
+        elif found.method.startswith("interactions."):
+            await delivery.whole(await self._interactions(found, request, project, delivery))
         elif found.method == "operations.get":
             await delivery.whole(await self.operations.get(project, found.model, found.id, exchange.base_url))
         else:
@@ -125,6 +130,20 @@ class Resources:
                 raise errors.not_emulated("files of Google Cloud Storage")
             case _:
                 await downloads.answer(found, self.files.find(project, found.id), delivery)
+
+    async def _interactions(self, found: Route, request: dict[str, Any], project: str, delivery: Delivery) -> dict[str, Any]:
+        exchange = delivery.exchange
+        match found.method:
+            case "interactions.create":
+                return await self.interactions.create(project, request, found.version, delivery.fault, exchange.base_url)
+            case "interactions.cancel":
+                return await self.interactions.cancel(project, found.id, exchange.base_url)
+            case "interactions.delete":
+                self.interactions.remove(project, found.id)
+                return {}
+            case _:
+                with_input = exchange.query.get("include_input") == "true"
+                return await self.interactions.get(project, found.id, exchange.base_url, with_input=with_input)
 
     def _list_files(self, project: str, delivery: Delivery) -> dict[str, Any]:
         query, base_url = delivery.exchange.query, delivery.exchange.base_url

@@ -14,6 +14,8 @@ OTHER = re.compile(r"/(?:resumable/)?(?:upload/|download/)?(?:v1|v1beta|v1alpha)
 OPERATION = re.compile(VERSION + r"/models/(?P<model>[^/:]+)/operations/(?P<id>[^/:]+)")
 OPERATIONS = re.compile(VERSION + r"/models/[^/:]+/operations.*")
 
+INTERACTION_ID = r"/interactions/(?P<id>[^/:]+)"
+
 FILE_ID, CACHE_ID = r"/files/(?P<id>[^/:]+)", r"/cachedContents/(?P<id>[^/:]+)"
 BATCH_ID = r"/batches/(?P<id>[^/:]+)"
 
@@ -35,6 +37,10 @@ RESOURCES = tuple(
         ("GET", "", CACHE_ID, "cachedContents.get"),
         ("PATCH", "", CACHE_ID, "cachedContents.patch"),
         ("DELETE", "", CACHE_ID, "cachedContents.delete"),
+        ("POST", "", "/interactions/?", "interactions.create"),
+        ("GET", "", INTERACTION_ID, "interactions.get"),
+        ("DELETE", "", INTERACTION_ID, "interactions.delete"),
+        ("POST", "", INTERACTION_ID + "/cancel", "interactions.cancel"),
         ("GET", "", "/batches/?", "batches.list"),
         ("GET", "", BATCH_ID, "batches.get"),
         ("DELETE", "", BATCH_ID, "batches.delete"),
@@ -62,7 +68,7 @@ VERBS_NOT_YET = {
 """Methods of models that later issues bring; with their names for people."""
 
 COLLECTIONS_NOT_YET = (
-    "files", "fileSearchStores", "interactions", "tunedModels", "corpora", "generatedFiles",
+    "files", "fileSearchStores", "tunedModels", "corpora", "generatedFiles",
     "auth_tokens", "webhooks", "agents", "environments", "triggers", "credentials", "voices", "decisions", "dynamic",
 )  # fmt: skip
 """Collections of the native API that later issues bring, or none."""
@@ -82,6 +88,7 @@ QUERY_OF = {
     "batches.list": PAGES | {"filter", "returnPartialSuccess", "return_partial_success"},
     "cachedContents.patch": {"updateMask", "update_mask"},
     "media.upload": {"upload_id"},
+    "interactions.get": {"include_input", "stream", "last_event_id"},
 }
 """Query parameters of single methods."""
 

@@ -15,7 +15,9 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from pollux.emulator import sound
-from pollux.emulator.video_drawing import Painter, opened, with_references
+from pollux.emulator.limits import PICTURE_PIXELS_MAX
+from pollux.emulator.media.kinds import container as container_of
+from pollux.emulator.video_drawing import BrokenPicture, Painter, opened, with_references
 from pollux.emulator.video_requests import Wanted
 
 if TYPE_CHECKING:
@@ -63,6 +65,23 @@ def check_pictures(wanted: Wanted) -> None:
     for data in (wanted.first, wanted.last, *wanted.references):
         if data:
             opened(data, (16, 16))
+
+
+def first_frame(data: bytes) -> bytes:
+    """Show what a film begins with, as a PNG."""
+    import av
+
+    name, reader, _ = container_of(data[:64], "video/mp4")
+    try:
+        with av.open(io.BytesIO(data), "r", format=reader) as container:
+            first: Any = next(container.decode(container.streams.video[0]))
+            if not name or first.width * first.height > PICTURE_PIXELS_MAX:
+                raise BrokenPicture
+            buffer = io.BytesIO()
+            first.to_image().save(buffer, "PNG", compress_level=1)
+            return buffer.getvalue()
+    except (av.FFmpegError, ValueError, IndexError, StopIteration, MemoryError) as error:
+        raise BrokenPicture from error
 
 
 def last_frame(data: bytes) -> "Image.Image":
