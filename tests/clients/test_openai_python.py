@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
-from pollux.media import audio
+from pollux.media import audio, images
 from tests.clients.conftest import Service
 
 MODEL = "gemini-3.6-flash"
@@ -398,3 +398,20 @@ def test_a_spoken_answer(client: OpenAI, to: str) -> None:
     assert seconds > 0.5
     assert audio.duration(streamed) == pytest.approx(seconds, abs=0.1)
     assert ChatCompletion.model_validate(completion.model_dump(), strict=True) == completion
+
+
+def test_a_drawn_answer_is_edited(client: OpenAI) -> None:
+    """Pictures come as clients of image models read them; sent back with the message, they are what is edited."""
+    asked: list[Any] = [{"role": "user", "content": "A tiny red dot on white"}]
+    create: Any = client.chat.completions.create
+    first = create(model="gemini-nano-banana-2.1", modalities=["text", "image"], messages=asked).choices[0].message
+    asked += [first.model_dump(exclude_none=True), {"role": "user", "content": "Make it blue"}]
+    second = create(model="gemini-nano-banana-2.1", messages=asked).choices[0].message
+    deltas = [chunk.choices[0].delta for chunk in create(model="gemini-nano-banana-2.1", messages=asked, stream=True)]
+    streamed = [image for delta in deltas for image in (delta.model_extra or {}).get("images", [])]
+    pictures = [base64.b64decode(made["image_url"]["url"].partition(",")[2]) for made in (first.images[0], second.images[0])]
+
+    assert [images.header(picture).width for picture in pictures] == [1024, 1024]
+    assert pictures[0] != pictures[1]
+    assert streamed[0]["index"] == 0
+    assert streamed[0]["image_url"] == second.images[0]["image_url"]
