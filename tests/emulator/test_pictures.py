@@ -118,6 +118,16 @@ async def test_sizes_that_a_model_does_not_make_are_refused(config: dict[str, An
     assert (reply.status, reply.message) == (400, "Request contains an invalid argument.")
 
 
+async def test_the_newer_form_of_the_settings_counts_too() -> None:
+    """`responseFormat.image`, in the discovery document's words."""
+    asked_for = {"aspectRatio": "ASPECT_RATIO_TWENTY_ONE_BY_NINE", "imageSize": "IMAGE_SIZE_TWO_K", "mimeType": "IMAGE_JPEG"}
+    image = await drawn("a cat", responseFormat={"image": asked_for})
+    plain = await drawn("a cat", model=FLASH_2_5, responseFormat={"image": {"mimeType": "IMAGE_JPEG"}})
+
+    assert image.size == (3168, 1344)
+    assert (plain.size, plain.format) == ((1024, 1024), "JPEG")
+
+
 async def test_the_same_request_brings_the_same_picture() -> None:
     """Another prompt, another seed of the request or of the emulator bring another."""
     first = await drawn("a red balloon")

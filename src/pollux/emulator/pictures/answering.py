@@ -71,7 +71,7 @@ def _told(request: dict[str, Any], stamp: Stamp, prompt: str, modalities: list[s
     for text, tokens in zip(answer.texts, answer.text_tokens, strict=True):
         parts.append(({"text": text}, tokens, False))
     if order is not None and finish == "STOP":
-        size = request.get("generationConfig", {}).get("imageConfig", {}).get("imageSize") or "1K"
+        size = rules.image_config(request.get("generationConfig", {})).get("imageSize") or "1K"
         tokens = SIZES[model.family_name].tokens[size]
         limit = request.get("generationConfig", {}).get("maxOutputTokens", model.output_token_limit)
         if answer.thought_tokens + sum(answer.text_tokens) + tokens > limit:
@@ -95,12 +95,12 @@ def _sources(sources: Sources, words: str) -> dict[str, Any]:
 def _order(request: dict[str, Any], stamp: Stamp, prompt: str) -> Order:
     """Decide what is drawn: the ratio that was asked for, else the input's, else a square."""
     sizes = SIZES[stamp.model.family_name]
-    wanted = request.get("generationConfig", {}).get("imageConfig", {})
+    wanted = rules.image_config(request.get("generationConfig", {}))
     inputs = _inputs(request)
     ratio = wanted.get("aspectRatio") or (sizes.nearest(*upright_size(inputs[0])) if inputs else "1:1")
     width, height = sizes.pixels(ratio, wanted.get("imageSize") or "1K")
     signed = f"Pollux emulator of {stamp.model.target or stamp.model.name}"
-    return Order(prompt, width, height, sizes.mime_type, stamp.digest, tuple(inputs), signed)
+    return Order(prompt, width, height, wanted.get("mimeType") or sizes.mime_type, stamp.digest, tuple(inputs), signed)
 
 
 def _inputs(request: dict[str, Any]) -> list[bytes]:

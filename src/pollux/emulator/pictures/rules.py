@@ -32,6 +32,11 @@ WORDS_TOO = re.compile(
     r"\b(?:story|stories|explain|describe|caption|recipe|text|poem|tell|write|sentences?|steps?)\b", re.IGNORECASE
 )
 
+SIZE_WORDS = {"FIVE_TWELVE": "512", "ONE_K": "1K", "TWO_K": "2K", "FOUR_K": "4K"}
+
+NUMBER_WORDS = {"ONE": 1, "TWO": 2, "THREE": 3, "FOUR": 4, "FIVE": 5, "EIGHT": 8, "NINE": 9, "SIXTEEN": 16, "TWENTY_ONE": 21}
+"""The discovery document's words for sizes and ratios: ImageResponseFormat."""
+
 SEARCHES = ("3-pro-image", "3.1-flash-image", "nano-banana-2.1")
 """Families that take googleSearch. Source: gemini-native.md, section 16."""
 
@@ -56,8 +61,22 @@ def check(request: dict[str, Any], model: Model) -> None:
     if config.get("responseMimeType", "text/plain") != "text/plain" or "responseSchema" in config:
         # Quoted in many public threads, of gemini-2.5-flash-image too.
         raise invalid(f"JSON mode is not enabled for models/{model.name}")
-    wanted = config.get("imageConfig", {})
+    wanted = image_config(config)
     SIZES[model.family_name].pixels(wanted.get("aspectRatio") or "1:1", wanted.get("imageSize") or "1K")
+
+
+def image_config(config: dict[str, Any]) -> dict[str, str]:
+    """Read what is asked of a picture, in either form: `imageConfig`, else the newer `responseFormat.image`."""
+    if config.get("imageConfig"):
+        return dict(config["imageConfig"])
+    given = config.get("responseFormat", {}).get("image", {})
+    wide, _, high = str(given.get("aspectRatio", "")).removeprefix("ASPECT_RATIO_").partition("_BY_")
+    told = {"imageSize": SIZE_WORDS.get(str(given.get("imageSize", "")).removeprefix("IMAGE_SIZE_"), "")}
+    if high:
+        told["aspectRatio"] = f"{NUMBER_WORDS[wide]}:{NUMBER_WORDS[high]}"
+    if given.get("mimeType") == "IMAGE_JPEG":
+        told["mimeType"] = "image/jpeg"
+    return told
 
 
 def asked_modalities(config: dict[str, Any]) -> list[str]:
