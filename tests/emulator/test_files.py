@@ -127,6 +127,14 @@ async def test_a_fault_decides_about_the_state(fault: str, first: str, later: st
     assert ("error" in now) == (later == "FAILED")
 
 
+async def test_a_fault_decides_about_broken_films_too() -> None:
+    """A film that cannot be read is ACTIVE if a fault says so."""
+    emulator = Emulator(rules=[{"fault": "file-state=ACTIVE", "match": {"method": "media.upload.*"}}])
+    film_of_nothing = await uploaded(emulator, b"x", "video/mp4")
+
+    assert (await get(emulator, "/v1beta/" + film_of_nothing["name"])).json["state"] == "ACTIVE"
+
+
 async def test_files_are_gone_after_48_hours() -> None:
     """With their bytes."""
     clock = ManualClock()

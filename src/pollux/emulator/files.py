@@ -143,10 +143,10 @@ class Files:
         meta = {"name": name, "mimeType": mime_type, "displayName": display_name}
         return self.add(project, meta, content, self.clock.now(), Fault(file_state="ACTIVE"), "GENERATED")
 
-    async def examine(self, file: File) -> None:
-        """Process an uploaded film or large sound: its facts, or that it is FAILED."""
+    async def examine(self, file: File, fault: Fault) -> None:
+        """Process an uploaded film or large sound: its facts, or that it is FAILED, unless a fault has decided that."""
         kind = kind_of(file.mime_type)
-        if kind not in ("audio", "video") or not _is_processed(file.mime_type, file.content.size) or file.failed:
+        if kind not in ("audio", "video") or not _is_processed(file.mime_type, file.content.size) or fault.file_state:
             return
         try:
             await self.facts(file, kind)

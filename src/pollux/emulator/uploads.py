@@ -165,7 +165,7 @@ class Uploads:
             raise too_short(upload.content.size, upload.size)
         fault = delivery.fault if delivery.fault.file_state or delivery.fault.processing is not None else upload.fault
         upload.file = self._files.add(upload.project, upload.meta, upload.content, upload.began, fault)
-        await self._files.examine(upload.file)
+        await self._files.examine(upload.file, fault)
         await self._finished(upload.file, delivery)
 
     async def _write(self, upload: Upload, delivery: Delivery, *, last: bool) -> None:
@@ -240,7 +240,7 @@ class Uploads:
             self._files.check_new(project, meta, 0)
             await self._take(upload, pieces, delivery)
             upload.file = self._files.add(project, meta, upload.content, upload.began, delivery.fault)
-            await self._files.examine(upload.file)
+            await self._files.examine(upload.file, delivery.fault)
         finally:
             if upload.file is None:
                 upload.content.discard()
