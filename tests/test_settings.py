@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pollux.settings import RETIRED_MODELS, Settings, SettingsError, load
+from pollux.settings import MODEL_FACTS, RETIRED_MODELS, Settings, SettingsError, load
+from pollux.translate.profiles import TAKEN, profile
 
 HASH = "sha256:" + hashlib.sha256(b"key").hexdigest()
 
@@ -159,3 +160,11 @@ def test_the_address_of_the_database_is_a_secret() -> None:
     settings = load({}, {"POLLUX_STORE_URL": "postgresql://pollux:secret-password@db/pollux"})
 
     assert "secret-password" not in repr(settings)
+
+
+def test_a_fact_of_a_model_is_one_that_is_known() -> None:
+    """Each word names a fact of the profile; another is told."""
+    assert profile("gemini-4-argon", " ".join(MODEL_FACTS)).samples
+    assert TAKEN.keys() == MODEL_FACTS
+    with pytest.raises(SettingsError, match="must be of log_probabilities, penalties, sampling"):
+        load({}, {"POLLUX_MODEL_FACTS": "gemini-4-argon=penalties tea"})

@@ -35,6 +35,9 @@ RETIRED_MODELS: Mapping[str, str] = MappingProxyType(
 """The guide's and other retired names, and what replaces them. Source: the deprecation calendar of the Gemini API."""
 
 
+MODEL_FACTS = frozenset({"sampling", "penalties", "log_probabilities"})
+"""What `model_facts` may name."""
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """The names of this machine: no proxy leads to them, and nobody else can call them."""
 
@@ -91,6 +94,11 @@ class Settings:
         RETIRED_MODELS,
         "Other names of models, e.g. gpt-4o-mini = gemini-3.6-flash. They apply only where the upstream does not list the name "
         "itself. Your entries are added to the retired names; an empty value removes one.",
+    )
+    model_facts: Mapping[str, str] = setting(
+        {},
+        'What models take beyond what is known of them: gemini-4-argon = "penalties log_probabilities"; also sampling. '
+        "Whether Gemini 4 takes them is not confirmed. What a model is not known to take is ignored, and reported.",
     )
     thoughts: Literal["reasoning_content", "google"] = setting(
         "reasoning_content",
@@ -363,6 +371,9 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError("The setting store_url must look like postgresql://user:password@host/name.")
     if settings.bytes_url and "://" not in settings.bytes_url:
         raise SettingsError("The setting bytes_url must look like s3://bucket/prefix or gs://bucket/prefix.")
+    for model, facts in settings.model_facts.items():
+        if not set(facts.split()) <= MODEL_FACTS:
+            raise SettingsError(f"The facts of {model} in model_facts must be of {', '.join(sorted(MODEL_FACTS))}.")
     for name, text in settings.keys.items():
         if not re.fullmatch(r"sha256:[0-9a-f]{64}", text):
             raise SettingsError(

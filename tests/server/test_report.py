@@ -172,6 +172,16 @@ def test_embeddings_report_too(tmp_path: Path) -> None:
     assert refused.error["code"] == "strict_mode"
 
 
+def test_a_fact_of_the_settings_makes_a_parameter_mapped(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """What is not confirmed of a model is the operator's to say."""
+    with pollux(upstream, model_facts={MODEL: "penalties"}, data_dir=str(tmp_path)) as knowing:
+        answer = chat(knowing.url, presence_penalty=0.5, logprobs=True)
+    [request] = upstream.requests
+
+    assert answer.headers["x-pollux-losses"] == "logprobs=ignored"
+    assert request.json["generationConfig"] == {"presencePenalty": 0.5}
+
+
 def test_native_routes_report_nothing(server: Pollux) -> None:
     """What passes through untouched loses nothing."""
     answer = ask(

@@ -95,7 +95,7 @@ def _explain(body: bytes, settings: Settings, *, model: str | None, strict: bool
     if answers != asked:
         notes.append(Note("model", "approximated", f"{answers} answers for {asked}, unless the upstream lists that name"))
     media = sources(request.messages)
-    family = profile(answers)
+    family = profile(answers, settings.model_facts.get(answers, ""))
     plan = chat.to_gemini(request, family, chat.trail(request, family), found=[_found(source) for source in media])
     notes += plan.notes
     if strict and notes:

@@ -83,7 +83,7 @@ class Planner:
         if request.stream:
             raise InvalidRequest("stream cannot be true in a batch: the answer is a line of a file.", param="stream")
         model = await self._model(request.model, notes)
-        family = profile(model)
+        family = profile(model, self.app.settings.model_facts.get(model, ""))
         trail = chat.trail(request, family)
         remembered = await self.app.memory.recall(self.caller.owner, trail)
         held = _Held()

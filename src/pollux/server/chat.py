@@ -41,7 +41,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     headers = app.upstream_headers(exchange)
     exchange.watch()
     model = await app.aliases.resolve(request.model, caller, headers, exchange.notes)
-    family = profile(model)
+    family = profile(model, app.settings.model_facts.get(model, ""))
     trail = chat.trail(request, family)
     remembered = await app.memory.recall(caller.owner, trail)
     media = RequestMedia(app, exchange, caller, headers)

@@ -5,9 +5,12 @@ Source, unless a row says otherwise: Gemini API, Thinking, table of 25 September
 sampling parameters).
 """
 
+import dataclasses
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 Level = Literal["MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"]
@@ -119,10 +122,22 @@ FAMILIES: tuple[tuple[str, Profile], ...] = (
 _FAMILIES = tuple((re.compile(pattern), family) for pattern, family in FAMILIES)
 
 
+TAKEN: Mapping[str, Mapping[str, bool]] = MappingProxyType(
+    {
+        "sampling": {"ignores_sampling": False},
+        "penalties": {"penalties": True},
+        "log_probabilities": {"log_probabilities": True},
+    }
+)
+"""What a model may take beyond what is known of its family, and the facts that say so."""
+
+
 @functools.lru_cache(maxsize=1024)
-def profile(model: str) -> Profile:
-    """Give what is known of a model, by its bare id."""
-    return next((family for pattern, family in _FAMILIES if pattern.match(model)), NEWEST)
+def profile(model: str, taken: str = "") -> Profile:
+    """Give what is known of a model, by its bare id; `taken` names what it takes beside, in words of `TAKEN`."""
+    known = next((family for pattern, family in _FAMILIES if pattern.match(model)), NEWEST)
+    facts: dict[str, Any] = {fact: value for word in taken.split() for fact, value in TAKEN[word].items()}
+    return dataclasses.replace(known, **facts)
 
 
 @dataclass(frozen=True, slots=True)
