@@ -2,6 +2,7 @@
 
 import functools
 import io
+import random
 
 import av
 from PIL import Image
@@ -55,3 +56,16 @@ PDF = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>"
 )
 SVG = b'<?xml version="1.0"?>\n<!-- hello -->\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+@functools.cache
+def noise(width: int, height: int) -> bytes:
+    """Make a PNG that does not get small."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (width, height), random.Random(7).randbytes(width * height * 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def written(form: str) -> io.BytesIO:
+    """Give a picture as an open file."""
+    return io.BytesIO(image(form))

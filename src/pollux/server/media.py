@@ -90,16 +90,18 @@ class RequestMedia:
         return await self._within_limits([found[source.path] for source in wanted])
 
     def renewing(self, call: Call) -> Call:
-        """Make a call that is made once more, with new copies, when Gemini says that files of ours are gone."""
+        """Make a call that is made again, with a new copy, when Gemini says that a file of ours is gone; once for each."""
 
         async def renewing(body: bytes) -> Replies:
-            try:
-                return await call(body)
-            except (NotFound, PermissionDenied) as error:
-                renewed = await self._renewed(error, body)
-                if renewed is None:
-                    raise
-            return await call(renewed)
+            for _ in range(len(self._copies)):  # the service names one file at a time
+                try:
+                    return await call(body)
+                except (NotFound, PermissionDenied) as error:
+                    renewed = await self._renewed(error, body)
+                    if renewed is None:
+                        raise
+                    body = renewed
+            return await call(body)
 
         return renewing
 
