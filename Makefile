@@ -64,6 +64,7 @@ guide: .venv/.dev ## run the guide's samples against a server (GUIDE=folder of t
 bench: .venv/.dev ## measure CPU, latency and memory beside nginx in the same run
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.files
+	@$(BIN)/python -m bench.media
 	@$(BIN)/python -m bench.images
 
 lock: ## compute the lock files anew (needs uv)

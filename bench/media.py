@@ -24,7 +24,7 @@ from bench.cpu import cpu_ns, memory
 COMMAND = [sys.executable, "-c", "import sys; from pollux.cli.main import main; sys.exit(main())"]
 IMAGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + os.urandom(10_000_000)
 """10 MB that begin as a PNG does."""
-REMOTE = IMAGE[:5_000_000]
+REMOTE = IMAGE[:2_000_000]
 REPLY = b'{"candidates":[{"content":{"parts":[{"text":"Yes."}],"role":"model"},"finishReason":"STOP"}]}'
 MEMORY_MAX, CPU_MILLISECONDS_MAX = 2.2, 25.0
 """What an inline image of 10 MB may cost: bodies of memory, and time of the processor. Issue 6."""
@@ -51,7 +51,7 @@ def main() -> int:
     print(f"          {figures.passed_cpu_ms:6.1f} ms of these when the native path passes the same body on, unread")
     print(f"memory    {figures.extra_bodies:6.2f} bodies more at its peak")
     for name, (half, most) in (("alone", figures.chat_alone_ms), ("beside", figures.chat_beside_fetches_ms)):
-        print(f"chat      {half:6.1f} ms for half, {most:.1f} ms for 95 of 100 plain chats, {name} ({FETCHES} fetches of 5 MB)")
+        print(f"chat      {half:6.1f} ms for half, {most:.1f} ms for 95 of 100 plain chats, {name} ({FETCHES} fetches of 2 MB)")
     print(f"fetches   {figures.fetches_seconds:6.2f} s for a request with {FETCHES} of them")
     print(msgspec.json.encode(asdict(figures)).decode())
     cost = figures.image_cpu_ms - figures.passed_cpu_ms
