@@ -22,6 +22,7 @@ INVENTED = {
     "chat/replies/part_of_an_unknown_kind",
     "chat/replies/service_tier_unknown",
     "chat/replies/unknown_keys",
+    "chat/replies/unknown_keys_beside_a_text",
     "chat/streams/error_after_the_end",
     "chat/streams/error_at_once",
     "chat/streams/error_midway",

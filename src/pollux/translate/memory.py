@@ -14,7 +14,7 @@ may edit history; and its signatures only for the model family that made them.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -213,7 +213,7 @@ class TurnRecorder:
         self._parts: dict[int, list[Part]] = {}
         self._single_call = single_call
 
-    def feed(self, candidate: int, new: list[Part]) -> None:
+    def feed(self, candidate: int, new: Sequence[Part]) -> None:
         """Take in what one reply says of a candidate."""
         parts = self._parts.setdefault(candidate, [])
         for part in new:

@@ -116,6 +116,8 @@ class ReplyReader:
                 self._candidate(candidate, index, events)
             elif index == 0:
                 self._candidate(candidate, self._choice, events)
+        if reply.unknown:
+            events += [Extra(self._first, name, value) for name, value in reply.unknown.items()]
         if reply.model_status is not None and reply.model_status != self._model_status:
             self._model_status = reply.model_status
             events.append(Extra(self._first, "model_status", reply.model_status))
@@ -163,6 +165,8 @@ class ReplyReader:
         return reason if reason in AGAIN or not self.finished else None
 
     def _candidate(self, candidate: Candidate, index: int, events: list[Event]) -> None:
+        if candidate.unknown:
+            events += [Extra(index, name, value) for name, value in candidate.unknown.items()]
         if candidate.continuation_token:  # streams give one now and then
             self._token = candidate.continuation_token
         if candidate.logprobs_result:

@@ -209,11 +209,25 @@ class UsageMetadata(Shape):
     traffic_type: str | None = None
 
 
-class Candidate(Shape):
-    """One answer. `index` absent is 0; `finish_reason` absent is not finished yet."""
+class ReplyPart(Part, forbid_unknown_fields=True):
+    """A part of a reply. An unknown key in it fails, so that it is not dropped unseen; `decode_reply` looks again then."""
+
+
+class ReplyContent(Shape, forbid_unknown_fields=True):
+    """A message of a reply, or a piece of it."""
+
+    parts: list[ReplyPart] | None = None
+    role: str | None = None
+
+
+class Candidate(Shape, forbid_unknown_fields=True):
+    """One answer. `index` absent is 0; `finish_reason` absent is not finished yet.
+
+    `unknown`: what no shape names, by its key.
+    """
 
     index: int | None = None
-    content: Content | None = None
+    content: ReplyContent | None = None
     finish_reason: str | None = None
     finish_message: str | None = None
     safety_ratings: list[Json] | None = None
@@ -224,6 +238,7 @@ class Candidate(Shape):
     logprobs_result: Json | None = None
     token_count: int | None = None
     continuation_token: str | None = None
+    unknown: Json | None = None
 
 
 class PromptFeedback(Shape):
@@ -234,8 +249,11 @@ class PromptFeedback(Shape):
     safety_ratings: list[Json] | None = None
 
 
-class GenerateContentResponse(Shape):
-    """A reply, or one event of a streamed reply. `error` is set when a stream fails after its start."""
+class GenerateContentResponse(Shape, forbid_unknown_fields=True):
+    """A reply, or one event of a streamed reply. `error` is set when a stream fails after its start.
+
+    `unknown`: what no shape names, by its key.
+    """
 
     candidates: list[Candidate] | None = None
     prompt_feedback: PromptFeedback | None = None
@@ -245,6 +263,7 @@ class GenerateContentResponse(Shape):
     model_status: Json | None = None
     create_time: str | None = None
     error: Json | None = None
+    unknown: Json | None = None
 
 
 def inline_part(mime_type: str, data: Base64) -> Part:
@@ -289,11 +308,14 @@ _NO_DATA = (None,) * len(_DATA_FIELDS)
 
 
 def decode_reply(body: bytes) -> GenerateContentResponse:
-    """Read a reply. A part of an unknown kind is kept as plain JSON.
+    """Read a reply. A part of an unknown kind is kept as plain JSON; so are unknown keys of replies, candidates and parts.
 
     Raises msgspec.DecodeError (or its subclass ValidationError) when it is no reply.
     """
-    reply = _reply_decoder.decode(body)
+    try:
+        reply = _reply_decoder.decode(body)
+    except msgspec.ValidationError:
+        reply = msgspec.convert(_with_unknown_apart(msgspec.json.decode(body)), GenerateContentResponse)
     for candidate in reply.candidates or ():
         content = candidate.content
         if content is not None:
@@ -302,6 +324,44 @@ def decode_reply(body: bytes) -> GenerateContentResponse:
                     _keep_unnamed(reply, body)
                     return reply
     return reply
+
+
+_KEYS: dict[type[Shape], frozenset[str]] = {
+    shape: frozenset(shape.__struct_encode_fields__) - {"unknown"}
+    for shape in (GenerateContentResponse, Candidate, ReplyContent, ReplyPart)
+}
+
+
+def _with_unknown_apart(reply: Any) -> Any:
+    """Put the unknown keys of a reply, and of each candidate with its content and parts, under `unknown`."""
+    if not isinstance(reply, dict):
+        return reply
+    reply, unknown = _parted(reply, GenerateContentResponse)
+    candidates = reply.get("candidates")
+    if isinstance(candidates, list):
+        reply["candidates"] = [_candidate_apart(one) if isinstance(one, dict) else one for one in candidates]
+    return reply | ({"unknown": unknown} if unknown else {})
+
+
+def _candidate_apart(candidate: Json) -> Json:
+    candidate, unknown = _parted(candidate, Candidate)
+    content = candidate.get("content")
+    if isinstance(content, dict):
+        content, beside = _parted(content, ReplyContent)
+        unknown |= beside
+        candidate["content"] = content
+        if isinstance(content.get("parts"), list):
+            parted = [_parted(part, ReplyPart) if isinstance(part, dict) else (part, {}) for part in content["parts"]]
+            content["parts"] = [part for part, _ in parted]
+            for part, beside in parted:
+                if isinstance(part, dict) and part.keys() - {"thought", "thoughtSignature"}:  # else its kind is unknown
+                    unknown |= beside
+    return candidate | ({"unknown": unknown} if unknown else {})
+
+
+def _parted(value: Json, shape: type[Shape]) -> tuple[Json, Json]:
+    known = _KEYS[shape]
+    return {k: v for k, v in value.items() if k in known}, {k: v for k, v in value.items() if k not in known}
 
 
 def _keep_unnamed(reply: GenerateContentResponse, body: bytes) -> None:
@@ -316,13 +376,14 @@ def second_look(body: bytes, reply: GenerateContentResponse) -> list[str]:
     """List what decoding dropped: the paths of keys in `body` that no shape names, as in `candidates[0].newThing`."""
     dropped: list[str] = []
     _compare(msgspec.json.decode(body), msgspec.to_builtins(reply), "", dropped)
-    return dropped
+    survives = {key for candidate in reply.candidates or () for key in candidate.unknown or ()}
+    return [path for path in dropped if path.rpartition(".")[2] not in survives]
 
 
 def _compare(sent: Any, kept: Any, path: str, dropped: list[str]) -> None:
     match sent, kept:
         case dict(), dict():
-            kept = kept.get("unnamed", kept)  # a part of an unknown kind is kept whole
+            kept = kept.get("unnamed", kept) | kept.get("unknown", {})  # a part of an unknown kind is kept whole
             for key, value in sent.items():
                 if key in kept:
                     _compare(value, kept[key], f"{path}.{key}" if path else key, dropped)
