@@ -58,6 +58,7 @@ ODD_REQUESTS = {
     "chat/requests/image_as_a_text": OTHER_SERVERS,
     "chat/requests/image_detail_by_part": NEW_DETAIL,
     "chat/requests/image_detail_on_2_5": NEW_DETAIL,
+    "chat/requests/image_answer": "a picture in the answer, which OpenAI's chat completions do not have",
     "chat/requests/result_image": A_PICTURE,
     "chat/requests/result_image_behind_a_url": A_PICTURE,
     "chat/requests/result_image_on_2_5": A_PICTURE,

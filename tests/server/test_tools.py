@@ -77,7 +77,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("no function", {"tools": [{"type": "function"}]}, "tools[0].function", "must be an object"),
     ("no list", {"tools": {"type": "function"}}, "tools", "a list"),
     ("an unknown kind", {"tools": [{"type": "retrieval"}]}, "tools[0].type", "'retrieval'"),
-    ("parameters that are no schema", {"tools": [function(parameters="x")]}, "tools[0].function.parameters", "JSON schema"),
+    ("parameters that are no schema", {"tools": [function(parameters="x")]}, "tools[0].function.parameters", "JSON Schema"),
     ("a schema too deep", {"tools": [function(parameters=DEEP)]}, "", "100"),
     ("a choice without tools", {"tool_choice": "required"}, "tool_choice", "no tools"),
     (
