@@ -23,7 +23,7 @@ class Seen:
         """The brightness of a frame's pixels."""
         return bytes(self.frames[frame].planes[0])
 
-    def colour(self, frame: int, at: tuple[float, float] = (0.9, 0.5)) -> tuple[int, ...]:
+    def colour(self, frame: int, at: tuple[float, float] = (0.98, 0.2)) -> tuple[int, ...]:
         """The colour of a frame at a place, as shares of width and height."""
         image = self.frames[frame].to_image()
         colour = image.getpixel((int(at[0] * image.width), int(at[1] * image.height)))

@@ -165,9 +165,6 @@ IMAGES_MAX = 3_600
 MEDIA_TOLD_MAX = 20
 """Media that an answer describes; it counts the others."""
 
-PROMPT_DRAWN_CHARS_MAX = 1_200
-"""Of a prompt, as written into the pictures of a film."""
-
 MEDIA_MAKERS = 2
 """Films that are made at the same time: one of 720p keeps one processor busy for a second or two."""
 

@@ -3,19 +3,22 @@
 import hashlib
 import io
 import warnings
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pollux.emulator.limits import PICTURE_PIXELS_MAX, PROMPT_DRAWN_CHARS_MAX
+from pollux.emulator.limits import PICTURE_PIXELS_MAX
+from pollux.emulator.pictures.lettering import LINE_HEIGHT, fitted, font, write
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    from PIL import Image
 
 Size = tuple[int, int]
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 
 WHITE, INK, BALL = (255, 255, 255), (20, 22, 30), (250, 196, 40)
+
+VEIL = 0.55
+"""How much a picture is darkened where a text stands on it."""
 
 FADE_IN = 0.15
 """Share of an extension in which it fades from the film before to its own scene."""
@@ -33,6 +36,8 @@ class Painter:
         from PIL import Image
 
         self.size, self.first, self.last = size, first, last
+        self.has_references = False
+        """Whether the ground shows reference images, above which the caption stays."""
         self.before: Image.Image | None = None
         """What the film before ended with: it fades into this one."""
         self.ground = Image.new("RGB", size, _tint(seed))
@@ -58,7 +63,8 @@ class Painter:
 
     def _captioned(self, ground: "Image.Image") -> "Image.Image":
         width, height = self.size
-        box = (width // 16, height // 12, width - width // 16, height - height // 4)
+        bottom = height // 2 if self.has_references else height - height // 4
+        box = (width // 16, height // 12, width - width // 16, bottom)
         _write(ground, self.caption, box, on_picture=self.first is not None)
         return ground
 
@@ -74,9 +80,9 @@ class Painter:
             (left - radius, middle - radius, left + radius, middle + radius), fill=BALL, outline=INK, width=unit // 180
         )
         told = f"{int(seconds // 60)}:{seconds % 60:04.1f}"
-        font = _font(unit // 18)
+        clock_font = font(0, unit // 18)
         place = (width - unit // 24, height - unit // 40)
-        draw.text(place, told, font=font, fill=WHITE, anchor="rb", stroke_width=max(unit // 240, 2), stroke_fill=INK)
+        draw.text(place, told, font=clock_font, fill=WHITE, anchor="rb", stroke_width=max(unit // 240, 2), stroke_fill=INK)
         return ground
 
 
@@ -109,46 +115,18 @@ def _tint(seed: str) -> tuple[int, int, int]:
 
 
 def _write(ground: "Image.Image", text: str, box: tuple[int, int, int, int], *, on_picture: bool) -> None:
-    """Write a text into a box, as large as it fits."""
-    from PIL import ImageDraw
+    """Write a text into a box, as large as it fits; on a picture behind a veil, so that it can be read."""
+    from PIL import Image, ImageDraw
 
-    draw = ImageDraw.Draw(ground)
-    unit, (left, top, right, bottom) = min(ground.size), box
-    text = text[:PROMPT_DRAWN_CHARS_MAX]
-    sizes = [unit // share for share in (11, 16, 22, 30, 40)]
-    fitting = (size for size in sizes if len(_lines(text, _font(size), right - left)) * size * 1.4 <= bottom - top)
-    size = next(fitting, sizes[-1])
-    font = _font(size)
-    lines = _lines(text, font, right - left)[: int((bottom - top) / (size * 1.4))]
-    edge: dict[str, Any] = {"stroke_width": max(size // 14, 1), "stroke_fill": INK} if on_picture else {}
-    for number, line in enumerate(lines):
-        draw.text((left, top + round(number * size * 1.4)), line, font=font, fill=WHITE, **edge)
-
-
-def _lines(text: str, font: "ImageFont.FreeTypeFont", width: int) -> list[str]:
-    """Break a text between its words, and long ones, as Thai has them, between characters."""
-    lines: list[str] = []
-    for paragraph in text.splitlines():
-        line = ""
-        for word in paragraph.split():
-            longer = f"{line} {word}".strip()
-            if font.getlength(longer) <= width:
-                line = longer
-                continue
-            lines += [line] if line else []
-            line = word
-            while font.getlength(line) > width:
-                fits = max((n for n in range(1, len(line)) if font.getlength(line[:n]) <= width), default=1)
-                lines.append(line[:fits])
-                line = line[fits:]
-        lines.append(line)
-    return lines
-
-
-@cache
-def _font(size: int) -> "ImageFont.FreeTypeFont":
-    """Load FiraGO, which has Latin, Greek, Cyrillic, Thai, Hebrew, Arabic, Georgian and Devanagari."""
-    import pymupdf_fonts  # type: ignore[import-untyped]  # it has no types
-    from PIL import ImageFont
-
-    return ImageFont.truetype(io.BytesIO(pymupdf_fonts.myfont("figo")), max(size, 8))
+    left, top, right, bottom = box
+    unit = min(ground.size)
+    lettering = fitted(text, right - left, bottom - top, size_max=unit // 9, size_min=unit // 40)
+    if not lettering.lines:
+        return
+    if on_picture:
+        half = round(len(lettering.lines) * lettering.size * LINE_HEIGHT / 2) + unit // 40
+        middle = (top + bottom) // 2
+        veiled = (left, max(middle - half, 0), right, min(middle + half, ground.height))
+        part = ground.crop(veiled)
+        ground.paste(Image.blend(part, Image.new("RGB", part.size, INK), VEIL), veiled)
+    write(ImageDraw.Draw(ground), lettering, box, WHITE)

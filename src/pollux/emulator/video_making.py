@@ -140,7 +140,8 @@ def _painter(wanted: Wanted) -> Painter:
     painter = Painter(size, caption, f"{wanted.seed} {wanted.prompt}", first, last)
     painter.before = last_frame(wanted.before) if wanted.before else None
     if wanted.references:
-        side = min(size) // 4
+        side = min(size) // 5
+        painter.has_references = True
         with_references(painter.ground, [opened(data, (side, side)) for data in wanted.references])
     return painter
 
