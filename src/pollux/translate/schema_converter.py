@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from pollux.translate import schema_cycles
 from pollux.translate.schema_keywords import (
+    ACCEPTED,
     ANNOTATIONS,
     FORMATS,
     SILENT,
@@ -173,6 +174,9 @@ class Converter:
                     for lost, condition in value:
                         self._tell(lost, condition, told, place)
                 case _ if keyword in TOLD:
+                    if keyword in ACCEPTED:
+                        _check_accepted((place, keyword), value)
+                        out[keyword] = value
                     self._tell(keyword, value, told, place)
                 case _ if keyword in SILENT or keyword in ("$defs", "definitions", "nullable") or keyword.startswith("x-"):
                     pass
@@ -185,6 +189,7 @@ class Converter:
         if schema.get("required") is not None:
             self._required(schema, out, told, place)
         _check_bounds(out, schema, place)
+        told = [text for text in told if text not in out.get("description", "")]
         if told:
             out["description"] = "\n".join([*filter(None, [out.get("description")]), *told])
         return out
@@ -585,6 +590,16 @@ def _names(place: Place, value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise SchemaFault(place, "must be a list of names")
     return value
+
+
+def _check_accepted(place: Place, value: Any) -> None:
+    match place[1]:
+        case "pattern" if not isinstance(value, str):
+            raise SchemaFault(place, "must be a text")
+        case "uniqueItems" if not isinstance(value, bool):
+            raise SchemaFault(place, "must be true or false")
+        case "minLength" | "maxLength":
+            _count(place, value)
 
 
 def _constants(branch: Schema) -> dict[str, list[Any]]:

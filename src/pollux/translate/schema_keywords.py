@@ -63,10 +63,10 @@ TABLE: tuple[Keyword, ...] = (
     Keyword(
         ("unevaluatedProperties", "unevaluatedItems"), "rewritten", "as `additionalProperties`, where nothing else is beside"
     ),
-    Keyword(("pattern",), "told", "Must match the pattern …"),
-    Keyword(("minLength", "maxLength"), "told", "Length: … or more."),
+    Keyword(("pattern",), "told", "Must match the pattern …; sent too, see below"),
+    Keyword(("minLength", "maxLength"), "told", "Length: … or more.; sent too, see below"),
     Keyword(("multipleOf",), "told", "A multiple of …"),
-    Keyword(("uniqueItems",), "told", "No two items are equal."),
+    Keyword(("uniqueItems",), "told", "No two items are equal.; sent too, see below"),
     Keyword(("minProperties", "maxProperties"), "told", "Properties: … or more."),
     Keyword(("contains", "minContains", "maxContains", "propertyNames"), "told", "as JSON"),
     Keyword(("not", "if", "then", "else"), "told", "as JSON"),
@@ -90,7 +90,13 @@ ANNOTATIONS = frozenset({"title", "description", "default", "examples", "example
 
 TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 
-SERVICE_KEYWORDS = frozenset(
+ACCEPTED = frozenset({"pattern", "minLength", "maxLength", "uniqueItems"})
+"""Keywords that are not documented, but accepted. They are sent as well as told: nobody says what the service makes of them.
+
+Source: recorded calls with them (pydantic-ai, test_google_validated_accepts_strict_incompatible_schema, test_google_decimal).
+"""
+
+SERVICE_KEYWORDS = ACCEPTED | frozenset(
     {
         *("$defs", "$ref", "type", "format", "title", "description", "enum", "items", "prefixItems", "minItems", "maxItems"),
         *("minimum", "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required", "propertyOrdering"),

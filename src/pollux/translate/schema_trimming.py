@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pollux.translate.schema_keywords import Schema, shown
+from pollux.translate.schema_keywords import ACCEPTED, Schema, shown
 from pollux.wire.gemini.generate import FunctionDeclaration, GenerateContentRequest, GenerationConfig
 
 DEPTH_MAX = 5
@@ -74,6 +74,8 @@ def trimmed(schema: Schema, depth: int = 0) -> Schema:
         match keyword:
             case "minItems" | "maxItems" | "minimum" | "maximum":
                 told.append(_BOUNDS[keyword].format(value))
+            case _ if keyword in ACCEPTED:
+                pass  # the description tells it already
             case "enum" if len(value) > ENUM_MAX:
                 told.append(f"One of {text}" if (text := shown(value)) else "")
             case "properties" | "$defs":
