@@ -12,8 +12,11 @@ MODEL = "gemini-2.5-flash"
 AGENT_MODEL = "gemini-3.6-flash"
 """The model of the agents' cases: one that signs its calls."""
 
-WHOLES = ("whole", "history", "tools")
-"""What is answered whole: a plain question, one at the end of a long history, and one that makes the model call a function."""
+WHOLES = ("whole", "history", "tools", "schema")
+"""What is answered whole: a plain question, one at the end of a long history, one that makes the model call a function, and one
+that brings a schema of 200 KB."""
+
+SCHEMA_FIELDS = 480
 
 HISTORY_MESSAGES = 500
 HISTORY_TOOL_TURNS = 100
@@ -158,6 +161,24 @@ _TOOL_SCHEMA = {
 }
 
 
+def _schema() -> dict[str, object]:
+    """A schema of 200 KB, as a large pydantic model gives it."""
+    order = {
+        "type": "object",
+        "description": "What the customer ordered, and when it should come.",
+        "properties": {
+            "name": {"type": "string", "description": "The name."},
+            "count": {"type": "integer", "minimum": 0},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "kind": {"enum": ["a", "b", "c"]},
+            "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        },
+        "required": ["name", "count"],
+        "additionalProperties": False,
+    }
+    return {"type": "object", "properties": {f"field_{number}": order for number in range(SCHEMA_FIELDS)}}
+
+
 def _history() -> list[dict[str, object]]:
     """A hundred turns: a question, a call, its result, an answer, and a word of thanks."""
     messages: list[dict[str, object]] = []
@@ -191,6 +212,8 @@ def openai_body(play: str, *, stream: bool, scale: float = 1.0) -> bytes:
     if play in {"history", "tools"}:
         function = {"name": "get_weather", "description": "Get the weather", "parameters": _TOOL_SCHEMA}
         body |= {"model": AGENT_MODEL, "tools": [{"type": "function", "function": function}]}
+    if play == "schema":
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "orders", "schema": _schema()}}
     if play == "history":
         body["messages"] = [*_history(), {"role": "user", "content": _user_text(play, scale)}]
     if stream:
@@ -208,7 +231,8 @@ def native_body(play: str, *, scale: float = 1.0) -> bytes:
         {
             "contents": [*earlier, {"role": "user", "parts": [{"text": _user_text(play, scale)}]}],
             "systemInstruction": {"parts": [{"text": _SYSTEM}]},
-            "generationConfig": {"maxOutputTokens": 1024, "temperature": 0.7},
+            "generationConfig": {"maxOutputTokens": 1024, "temperature": 0.7}
+            | ({"responseMimeType": "application/json", "responseJsonSchema": _schema()} if play == "schema" else {}),
         }
     )
 

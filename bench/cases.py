@@ -45,6 +45,7 @@ def cases(streams: int) -> tuple[Case, ...]:
         Case("whole", "whole chat request", "request", "http", ("whole",), 8, 5000, 1500, 300, target=13),
         Case("whole-tls", "the same, TLS to the upstream", "request", "https", ("whole",), 8, 5000, 1500, 300),
         Case("tools", "request with a tool, answered by a call", "request", "http", ("tools",), 8, 3000, 1000, 200),
+        Case("schema", "request with a schema of 200 KB, seen before", "request", "http", ("schema",), 4, 600, 200, 40),
         Case("history", "request after 500 messages, 100 tool turns", "request", "http", ("history",), 4, 600, 200, 40),
         Case("paced", "streamed event, 5 ms pace", "event", "http", ("paced",), 10, 50, 20, 10, target=3.1),
         Case("burst", "streamed event, full speed", "event", "http", ("burst",), 16, 160, 48, 16, target=4),

@@ -14,10 +14,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pollux.cli.main import COMMANDS, EXAMPLES, parser
 from pollux.cli.options import flag
 from pollux.settings import Settings
+from pollux.translate import schema_converter, schemas, tools
 from pollux.translate.endings import ENDINGS
 from pollux.translate.generation_config import ELSEWHERE, NATIVE, SAME_AS
 from pollux.translate.parameters import GOOGLE_ROWS, ROWS, Row
 from pollux.translate.profiles import FAMILIES, NEWEST, Profile
+from pollux.translate.schema_keywords import TABLE as KEYWORDS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -180,8 +182,47 @@ def settings() -> str:
     )
 
 
+def structured_output() -> str:
+    """What becomes of a JSON Schema: the text, and the table of keywords."""
+    text = (Path(__file__).parent / "structured_output.md").read_text("utf-8")
+    limits = {
+        "{bytes}": schemas.SCHEMA_BYTES_MAX,
+        "{steps}": schema_converter.STEPS_MAX,
+        "{depth}": schema_converter.DEPTH_MAX,
+        "{tools}": tools.SCHEMAS_BYTES_MAX,
+    }
+    for name, limit in limits.items():
+        text = text.replace(name, f"{limit:,}")
+    return "\n".join(
+        [
+            "# Structured output",
+            "",
+            *_generated("`tools/structured_output.md` and the table in `src/pollux/translate/schema_keywords.py`"),
+            "",
+            text,
+            "## Keywords",
+            "",
+            "*kept*: the service takes it. *rewritten*: said with what it takes. *told*: written into the description.",
+            "*dropped*: it says nothing about values. A keyword that is not in this table is dropped and reported.",
+            "`pattern`, `minLength`, `maxLength` and `uniqueItems` are sent too: recorded calls show them accepted.",
+            "",
+            "| keywords | fate | how |",
+            "|---|---|---|",
+            *(f"| {', '.join(f'`{name}`' for name in row.names)} | {row.fate} | {row.how} |" for row in KEYWORDS),
+            "",
+        ]
+    )
+
+
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
-    {"cli.md": cli, "endings.md": endings, "losses.md": losses, "parameters.md": parameters, "settings.md": settings}
+    {
+        "cli.md": cli,
+        "endings.md": endings,
+        "losses.md": losses,
+        "parameters.md": parameters,
+        "settings.md": settings,
+        "structured-output.md": structured_output,
+    }
 )
 """Each page's name in `docs`, and what makes it."""
 

@@ -57,10 +57,10 @@ def test_parse_streamed(service: Service) -> None:
 
 async def test_parse_of_functions(service: Service) -> None:
     """A strict function's arguments are an object of its class."""
-    asynchronous = AsyncOpenAI(api_key="a-key-of-a-user", base_url=f"{service.url}/v1", max_retries=0)
-    answer = await asynchronous.chat.completions.parse(
-        model=MODEL, messages=MESSAGES, tools=[pydantic_function_tool(CalendarEvent)], tool_choice="required"
-    )
+    async with AsyncOpenAI(api_key="a-key-of-a-user", base_url=f"{service.url}/v1", max_retries=0) as asynchronous:
+        answer = await asynchronous.chat.completions.parse(
+            model=MODEL, messages=MESSAGES, tools=[pydantic_function_tool(CalendarEvent)], tool_choice="required"
+        )
     [call] = answer.choices[0].message.tool_calls or []
 
     assert call.type == "function"

@@ -17,6 +17,7 @@ from itertools import product
 from typing import Any, Literal
 
 from pollux.translate import schema_cycles
+from pollux.translate.schema_checks import check_accepted, check_bounds, constants, count, names, texts
 from pollux.translate.schema_keywords import (
     ACCEPTED,
     ANNOTATIONS,
@@ -33,6 +34,7 @@ from pollux.translate.schema_keywords import (
 from pollux.translate.schema_merging import UNSAID, both
 from pollux.translate.schema_places import Contradiction, Place, SchemaFault
 from pollux.translate.schema_references import CHAIN_MAX, REFERENCES, References
+from pollux.translate.schema_values import enumerated
 
 STEPS_MAX = 50_000
 """Sub-schemas that one schema may have after expansion. A dense schema of 200 KB has 9,000; this many cost some 0.2 s."""
@@ -122,10 +124,10 @@ class Converter:
                 return self._split(schema, kind, place, depth)
         if kind is not None and not (type(kind) is str and kind in TYPES) and type(kind) is not list:
             raise SchemaFault((place, "type"), f"must be one of {', '.join(sorted(TYPES))}, or a list of these")
-        if schema.keys() <= _LEAF and _texts(schema):
+        if schema.keys() <= _LEAF and texts(schema):
             return schema
         if "const" in schema or "enum" in schema:
-            return self._enumerated(schema, kind, place)
+            return enumerated(schema, kind, place, self._lose)
         if schema.get("nullable") is True and type(kind) is str and kind != "null":
             self._lose((place, "nullable"), "taken as OpenAPI means it: null is allowed too")
             kind = [kind, "null"]
@@ -154,7 +156,7 @@ class Converter:
                         value if isinstance(value, bool) else self._sub(value, (place, keyword), depth + 1)
                     )
                 case "minItems" | "maxItems":
-                    out[keyword] = _count((place, keyword), value)
+                    out[keyword] = count((place, keyword), value)
                 case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
                     self._bound(keyword, value, schema, out, told, place)
                 case "format":
@@ -167,7 +169,7 @@ class Converter:
                     if text := shown(value):
                         told.append(f"Examples: {text}" if keyword == "examples" else f"Example: {text}")
                 case "propertyOrdering":
-                    out[keyword] = _names((place, keyword), value)
+                    out[keyword] = names((place, keyword), value)
                 case "unevaluatedProperties" | "unevaluatedItems":
                     self._unevaluated(keyword, value, schema, out, told, place, depth)
                 case _ if keyword == UNSAID:
@@ -175,7 +177,7 @@ class Converter:
                         self._tell(lost, condition, told, place)
                 case _ if keyword in TOLD:
                     if keyword in ACCEPTED:
-                        _check_accepted((place, keyword), value)
+                        check_accepted((place, keyword), value)
                         out[keyword] = value
                     self._tell(keyword, value, told, place)
                 case _ if keyword in SILENT or keyword in ("$defs", "definitions", "nullable") or keyword.startswith("x-"):
@@ -188,7 +190,7 @@ class Converter:
             self._pattern_properties(schema, out, told, place, depth)
         if schema.get("required") is not None:
             self._required(schema, out, told, place)
-        _check_bounds(out, schema, place)
+        check_bounds(out, schema, place)
         told = [text for text in told if text not in out.get("description", "")]
         if told:
             out["description"] = "\n".join([*filter(None, [out.get("description")]), *told])
@@ -226,15 +228,15 @@ class Converter:
 
     def _required(self, schema: Schema, out: Schema, told: list[str], place: Place) -> None:
         at = (place, "required")
-        names = _names(at, schema["required"])
+        wanted = names(at, schema["required"])
         properties = out.get("properties", {})
-        absent = [name for name in names if name not in properties]
+        absent = [name for name in wanted if name not in properties]
         if absent:
             if schema.get("additionalProperties") is False and not schema.get("patternProperties"):
                 raise Contradiction(at, f"names {absent[0][:80]!r}, which additionalProperties forbids")
             told.append(f"Give these properties too: {', '.join(absent)[:300]}")
             self._lose(at, "told to the model where it names what is not among the properties")
-        kept = [name for name in dict.fromkeys(names) if name in properties]
+        kept = [name for name in dict.fromkeys(wanted) if name in properties]
         if kept:
             out["required"] = kept
 
@@ -267,7 +269,7 @@ class Converter:
         if items is False:
             longest = len(first or ())
             out["maxItems"] = min(longest, schema["maxItems"]) if type(schema.get("maxItems")) is int else longest
-            if _count((place, "minItems"), schema.get("minItems") or 0) > longest:
+            if count((place, "minItems"), schema.get("minItems") or 0) > longest:
                 raise Contradiction((place, "minItems"), f"is more than {longest}, the most items that are allowed")
         elif items is not None and items is not True:
             out["items"] = self._sub(items, (place, "items"), depth + 1)
@@ -308,48 +310,7 @@ class Converter:
         else:
             out[additional] = value if value is False else self._sub(value, (place, keyword), depth + 1)
 
-    # Enumerations and lists of types
-
-    def _enumerated(self, schema: Schema, kind: Any, place: Place) -> Schema:
-        """Convert `enum` and `const`: by kinds of values, since the service takes texts and numbers alone."""
-        keyword = "const" if "const" in schema else "enum"
-        values = [schema["const"]] if "const" in schema else schema["enum"]
-        if not isinstance(values, list):
-            raise SchemaFault((place, "enum"), "must be a list of values")
-        if not values:
-            raise Contradiction((place, "enum"), "is empty, so that nothing is allowed")
-        if "const" in schema and isinstance(schema.get("enum"), list) and schema["const"] not in schema["enum"]:
-            raise Contradiction((place, "const"), "is not in the enum beside it")
-        kinds = kind if isinstance(kind, list) else [kind] if kind is not None else None
-        if kinds and schema.get("nullable") is True:
-            kinds = [*kinds, "null"]
-        groups: dict[str, list[Any]] = {}
-        for value in values:
-            named = _kind(value)
-            if kinds is None or named in kinds or (named == "integer" and "number" in kinds):
-                groups.setdefault("number" if named == "integer" and "number" in groups else named, []).append(value)
-            elif named == "number" and "integer" in kinds and value == value // 1:
-                groups.setdefault("integer", []).append(int(value))
-        if not groups:
-            raise Contradiction((place, keyword), "has no value of the type beside it")
-        branches = [self._one_kind(named, found, keyword, place) for named, found in groups.items()]
-        notes = {name: schema[name] for name in ("title", "description", "default") if schema.get(name) is not None}
-        if not _texts(notes):
-            raise SchemaFault((place, "description"), "must be a text, as title")
-        out: Schema = {**notes, **(branches[0] if len(branches) == 1 else {"anyOf": branches})}
-        if "description" in notes and "description" in branches[0] and len(branches) == 1:
-            out["description"] = f"{notes['description']}\n{branches[0]['description']}"
-        return out
-
-    def _one_kind(self, kind: str, values: list[Any], keyword: str, place: Place) -> Schema:
-        if kind in ("string", "integer", "number"):
-            return {"type": kind, "enum": list(dict.fromkeys(values))}
-        distinct = [value for i, value in enumerate(values) if value not in values[:i]] if len(values) < 50 else values
-        if kind == "null" or (kind == "boolean" and len(distinct) == 2):
-            return {"type": kind}
-        self._lose((place, keyword), f"values of type {kind} are told to the model, not enforced")
-        text = shown(distinct[0] if len(distinct) == 1 else distinct)
-        return {"type": kind} | ({"description": f"{'Must be' if len(distinct) == 1 else 'One of'} {text}"} if text else {})
+    # Lists of types
 
     def _split(self, schema: Schema, kinds: list[Any], place: Place, depth: int) -> Schema:
         """Make a branch of each type, with the keywords that speak of it."""
@@ -357,7 +318,7 @@ class Converter:
             if not isinstance(kind, str) or kind not in TYPES:
                 raise SchemaFault((place, "type"), f"must hold nothing but {', '.join(sorted(TYPES))}")
         if "enum" in schema or "const" in schema:
-            return self._enumerated(schema, kinds, place)
+            return enumerated(schema, kinds, place, self._lose)
         beside = {name: value for name, value in schema.items() if name in ANNOTATIONS}
         rest = {name: value for name, value in schema.items() if name not in ANNOTATIONS and name != "type"}
         branches = [
@@ -452,12 +413,9 @@ class Converter:
             and not {"integer", "number"} <= {*kinds}
         ):
             return True
-        constants = [_constants(branch) for branch in resolved]
-        shared = set.intersection(*({*found} for found in constants))
-        return any(
-            len({value for found in constants for value in found[name]}) == sum(len(f[name]) for f in constants)
-            for name in shared
-        )
+        few = [constants(branch) for branch in resolved]
+        shared = set.intersection(*({*found} for found in few))
+        return any(len({value for found in few for value in found[name]}) == sum(len(f[name]) for f in few) for name in shared)
 
     def _flattened(self, schema: Schema, place: Place, depth: int) -> Schema:
         """Convert a schema in which everything stands beside everything."""
@@ -557,72 +515,3 @@ class Converter:
         if isinstance(schema, dict) and id(schema) not in self._origins:
             self._kept_alive.append(schema)
             self._origins[id(schema)] = place
-
-
-def _texts(schema: Schema) -> bool:
-    return isinstance(schema.get("title", ""), str) and isinstance(schema.get("description", ""), str)
-
-
-def _kind(value: Any) -> str:
-    match value:
-        case bool():
-            return "boolean"
-        case None:
-            return "null"
-        case str():
-            return "string"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case list():
-            return "array"
-    return "object"
-
-
-def _count(place: Place, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or value != value // 1:
-        raise SchemaFault(place, "must be a whole number, 0 or more")
-    return int(value)
-
-
-def _names(place: Place, value: Any) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise SchemaFault(place, "must be a list of names")
-    return value
-
-
-def _check_accepted(place: Place, value: Any) -> None:
-    match place[1]:
-        case "pattern" if not isinstance(value, str):
-            raise SchemaFault(place, "must be a text")
-        case "uniqueItems" if not isinstance(value, bool):
-            raise SchemaFault(place, "must be true or false")
-        case "minLength" | "maxLength":
-            _count(place, value)
-
-
-def _constants(branch: Schema) -> dict[str, list[Any]]:
-    """Give the properties of a branch that must be there and have few values, and these."""
-    properties = branch.get("properties")
-    required = branch.get("required")
-    found: dict[str, list[Any]] = {}
-    for name, sub in properties.items() if isinstance(properties, dict) else ():
-        if isinstance(sub, dict) and isinstance(required, list) and name in required:
-            values = [sub["const"]] if "const" in sub else sub.get("enum")
-            if isinstance(values, list) and all(isinstance(value, str) for value in values):
-                found[name] = values
-    return found
-
-
-def _check_bounds(out: Schema, schema: Schema, place: Place) -> None:
-    for low, high in (("minimum", "maximum"), ("minItems", "maxItems"), ("minLength", "maxLength")):
-        smallest = out.get(low, schema.get(low))
-        largest = out.get(high, schema.get(high))
-        if (
-            isinstance(smallest, (int, float))
-            and isinstance(largest, (int, float))
-            and not isinstance(smallest, bool)
-            and smallest > largest
-        ):
-            raise Contradiction((place, low), f"is more than {high}: {smallest} and {largest}")

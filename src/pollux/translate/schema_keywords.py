@@ -63,10 +63,10 @@ TABLE: tuple[Keyword, ...] = (
     Keyword(
         ("unevaluatedProperties", "unevaluatedItems"), "rewritten", "as `additionalProperties`, where nothing else is beside"
     ),
-    Keyword(("pattern",), "told", "Must match the pattern …; sent too, see below"),
-    Keyword(("minLength", "maxLength"), "told", "Length: … or more.; sent too, see below"),
+    Keyword(("pattern",), "told", "Must match the pattern …"),
+    Keyword(("minLength", "maxLength"), "told", "Length: … or more."),
     Keyword(("multipleOf",), "told", "A multiple of …"),
-    Keyword(("uniqueItems",), "told", "No two items are equal.; sent too, see below"),
+    Keyword(("uniqueItems",), "told", "No two items are equal."),
     Keyword(("minProperties", "maxProperties"), "told", "Properties: … or more."),
     Keyword(("contains", "minContains", "maxContains", "propertyNames"), "told", "as JSON"),
     Keyword(("not", "if", "then", "else"), "told", "as JSON"),
