@@ -214,6 +214,20 @@ async def test_a_filtered_film_is_done_without_samples(fault: str, answer: str) 
     assert told["raiMediaFilteredReasons"][0].startswith(answer)
 
 
+async def test_a_rule_can_match_the_prompt() -> None:
+    """The prompt of a film is its user's text, here and in interactions."""
+    rule = {"fault": "operation=filtered; processing=0", "match": {"text": "forbidden", "model": "*o*"}}
+    emulator = Emulator(rules=[rule])
+    names = [(await begin(emulator, {"prompt": prompt})).json["name"] for prompt in ("A forbidden wave", "A wave")]
+    answers = [(await poll(emulator, name)).json for name in names]
+    omni = {"model": "gemini-omni-1.1-flash", "input": [{"type": "text", "text": "A forbidden wave"}]}
+    interaction = await call(emulator, "/v1beta/interactions", omni)
+    emulator.close()
+
+    assert ["response" in answer for answer in answers] == [True, False]
+    assert "steps" not in interaction.json or interaction.json["steps"] == []
+
+
 async def test_a_failed_operation_has_an_error_and_no_response() -> None:
     """With a code of google.rpc, not of HTTP."""
     emulator = Emulator(rules=[{"fault": "operation=failed; processing=0"}])

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from pollux.emulator import access, control, embedding, errors, faults, listing, routes, uploads
+from pollux.emulator import access, control, embedding, errors, faults, listing, routes, uploads, video_requests
 from pollux.emulator.batch_lines import Answering
 from pollux.emulator.clock import Clock, SystemClock, elapsed_seconds, stamp
 from pollux.emulator.errors import NativeError, bad_request, invalid
@@ -131,7 +131,7 @@ class Emulator:
                 access.check(exchange.headers, exchange.query)
             routes.check_query(found.method, exchange.query)
             request = _request(found.method, data)
-            incoming = Incoming(found.method, found.model, exchange.headers, _inner(request))
+            incoming = _incoming(found, exchange, request)
             fault = self._fault(incoming, entry)
             error = faults.error_of(fault, found.model, found.version, found.method)
             if faults.is_refusal(fault):
@@ -216,6 +216,15 @@ def _request(method: str, data: bytes) -> dict[str, Any]:
         body = _decode(data)
         return body if isinstance(body, dict) else {}
     return canonical(_decode(data), REQUEST_OF[method]) if method in REQUEST_OF else {}
+
+
+def _incoming(found: Route, exchange: Exchange, request: dict[str, Any]) -> Incoming:
+    """Say what rules and scripts look at; of films the prompt is the user's text."""
+    if found.method not in ("predictLongRunning", "interactions.create"):
+        return Incoming(found.method, found.model, exchange.headers, _inner(request))
+    prompt, model = video_requests.prompt_of(request), found.model or str(request.get("model", ""))
+    contents = [{"role": "user", "parts": [{"text": prompt}]}]
+    return Incoming(found.method, model, exchange.headers, {"contents": contents})
 
 
 def _inner(request: dict[str, Any]) -> dict[str, Any]:
