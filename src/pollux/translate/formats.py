@@ -15,6 +15,7 @@ from pollux.translate import schemas
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
 from pollux.translate.schemas import AskedSchema
+from pollux.wire.closed import unknown_fields
 from pollux.wire.openai.chat import NULL
 
 JSON = "application/json"
@@ -75,7 +76,7 @@ def form(raw: msgspec.Raw, profile: Profile, notes: list[Note], *, beside_tools:
     """
     if not _given(raw):
         return TEXT
-    asked, title, description = _asked(raw)
+    asked, title, description = _asked(raw, notes)
     if asked is None:
         return TEXT
     told = beside_tools and not profile.mixes_tools
@@ -92,6 +93,7 @@ def form(raw: msgspec.Raw, profile: Profile, notes: list[Note], *, beside_tools:
     return Form(mime_type=JSON, json_schema=native, asked=asked)
 
 
+_NO_FIELD = "there is no such field"
 _TELL_OBJECT = "Answer with one JSON object and nothing else: no code fence, no text around it."
 _TELL_SCHEMA = (
     "Answer with one JSON value and nothing else: no code fence, no text around it. It must satisfy this JSON Schema:\n"
@@ -101,12 +103,13 @@ _Asked = tuple[AskedSchema | Literal["json_object"] | None, str | None, str | No
 """What is asked for (None is text), and the schema's name and description."""
 
 
-def _asked(raw: msgspec.Raw) -> _Asked:
+def _asked(raw: msgspec.Raw, notes: list[Note]) -> _Asked:
     if memoryview(raw)[0] == ord('"'):
         kind: Any = msgspec.json.decode(raw)
         found = _Format(type=kind)
     else:
         found = _decoded(raw, _formats, PARAM)
+        notes += [Note(path, "ignored", _NO_FIELD) for path in unknown_fields(raw, _Format, PARAM)]
     beside = next((name for name in ("schema", "response_schema") if _given(getattr(found, name))), None)
     match found.type:
         case "text":
@@ -115,7 +118,7 @@ def _asked(raw: msgspec.Raw) -> _Asked:
             return "json_object", None, None
         case "json_schema" | "json_object":
             if _given(found.json_schema):
-                return _enveloped(found.json_schema)
+                return _enveloped(found.json_schema, notes)
             if beside is not None:
                 return AskedSchema(getattr(found, beside), f"{PARAM}.{beside}"), *_said(found, PARAM)
             where = f"{PARAM}.json_schema"
@@ -127,7 +130,7 @@ def _asked(raw: msgspec.Raw) -> _Asked:
     )
 
 
-def _enveloped(raw: msgspec.Raw) -> _Asked:
+def _enveloped(raw: msgspec.Raw, notes: list[Note]) -> _Asked:
     where = f"{PARAM}.json_schema"
     envelope = _decoded(raw, _json_schemas, where)
     if not _given(envelope.schema):
@@ -136,6 +139,7 @@ def _enveloped(raw: msgspec.Raw) -> _Asked:
         raise InvalidRequest(f"{where}.schema is missing.", param=f"{where}.schema", code="missing_required_parameter")
     if envelope.strict is not None and not isinstance(envelope.strict, bool):
         raise InvalidRequest(f"{where}.strict must be true or false.", param=f"{where}.strict", code="invalid_type")
+    notes += [Note(path, "ignored", _NO_FIELD) for path in unknown_fields(raw, _JsonSchema, where)]
     return AskedSchema(envelope.schema, f"{where}.schema"), *_said(envelope, where)
 
 
