@@ -8,6 +8,7 @@ the film. Texts, tools, agents and streams of this API are not imitated.
 
 import asyncio
 import base64
+import hashlib
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from pollux.emulator.media.attached import decoded
 from pollux.emulator.models import known
 from pollux.emulator.operations import FAILED, RUNNING_SECONDS, makers
 from pollux.emulator.shelves import Shelves
+from pollux.emulator.spool import Bytes
 from pollux.emulator.tokens import count_text
 from pollux.emulator.video_drawing import BrokenPicture
 from pollux.emulator.video_requests import FILE_URI, Wanted
@@ -49,7 +51,8 @@ class Interaction:
     """What a fault wants: filtered, filtered-audio, failed."""
     cancelled: datetime | None = None
     work: "Future[bytes] | None" = None
-    data: bytes = b""
+    content: Bytes | None = None
+    """The film, once it was made: on disk, as files are."""
     file: str = ""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -169,7 +172,9 @@ class Interactions:
 
     def _own(self, project: str, data: bytes) -> Wanted | None:
         """Find what a film of this API was made of."""
-        found = [one.wanted for owner, one in self._shelves.everything() if owner == project and one.data == data]
+        digest = hashlib.sha256(data).hexdigest()
+        mine = [one for owner, one in self._shelves.everything() if owner == project and one.content is not None]
+        found = [one.wanted for one in mine if one.content is not None and one.content.sha256 == digest]
         return found[0] if found else None
 
     def _fetched(self, project: str, medium: Medium) -> bytes:
@@ -214,10 +219,12 @@ class Interactions:
         return {"type": "video", "mime_type": "video/mp4", "uri": f"{base_url}/v1beta/files/{one.file}:download?alt=media"}
 
     async def _film(self, one: Interaction) -> bytes:
-        if one.work is not None:
-            one.data = await asyncio.shield(asyncio.wrap_future(one.work))
-            one.work = None
-        return one.data
+        async with one.lock:
+            if one.work is not None:
+                data = await asyncio.shield(asyncio.wrap_future(one.work))
+                one.content, one.work = self.files.spool.new(), None
+                await asyncio.to_thread(one.content.append, data)
+        return one.content.read(0, one.content.size) if one.content else b""
 
 
 def _check_emulated(request: dict[str, Any], asked: Asked, version: str) -> None:
@@ -262,3 +269,5 @@ def _usage(one: Interaction) -> dict[str, Any]:
 def _give_up(one: Interaction) -> None:
     if one.work is not None:
         one.work.cancel()
+    if one.content is not None:
+        one.content.discard()
