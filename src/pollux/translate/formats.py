@@ -15,7 +15,7 @@ from pollux.translate import schemas
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
 from pollux.translate.schemas import AskedSchema
-from pollux.wire.closed import unknown_fields
+from pollux.wire.closed import Decoders, unknown_fields
 from pollux.wire.openai.chat import NULL
 
 JSON = "application/json"
@@ -63,8 +63,8 @@ class _JsonSchema(Struct):
         return self.type is not None or any(_given(raw) for raw in (self.properties, self.any_of, self.reference))
 
 
-_formats = msgspec.json.Decoder(_Format)
-_json_schemas = msgspec.json.Decoder(_JsonSchema)
+_formats = Decoders(_Format)
+_json_schemas = Decoders(_JsonSchema)
 
 
 def form(raw: msgspec.Raw, profile: Profile, notes: list[Note], *, beside_tools: bool) -> Form:
@@ -93,7 +93,6 @@ def form(raw: msgspec.Raw, profile: Profile, notes: list[Note], *, beside_tools:
     return Form(mime_type=JSON, json_schema=native, asked=asked)
 
 
-_NO_FIELD = "there is no such field"
 _TELL_OBJECT = "Answer with one JSON object and nothing else: no code fence, no text around it."
 _TELL_SCHEMA = (
     "Answer with one JSON value and nothing else: no code fence, no text around it. It must satisfy this JSON Schema:\n"
@@ -108,8 +107,7 @@ def _asked(raw: msgspec.Raw, notes: list[Note]) -> _Asked:
         kind: Any = msgspec.json.decode(raw)
         found = _Format(type=kind)
     else:
-        found = _decoded(raw, _formats, PARAM)
-        notes += [Note(path, "ignored", _NO_FIELD) for path in unknown_fields(raw, _Format, PARAM)]
+        found = _decoded(raw, _formats, PARAM, notes)
     beside = next((name for name in ("schema", "response_schema") if _given(getattr(found, name))), None)
     match found.type:
         case "text":
@@ -132,14 +130,15 @@ def _asked(raw: msgspec.Raw, notes: list[Note]) -> _Asked:
 
 def _enveloped(raw: msgspec.Raw, notes: list[Note]) -> _Asked:
     where = f"{PARAM}.json_schema"
-    envelope = _decoded(raw, _json_schemas, where)
+    unknown: list[Note] = []
+    envelope = _decoded(raw, _json_schemas, where, unknown)
     if not _given(envelope.schema):
         if envelope.is_bare():
             return AskedSchema(raw, where), None, None
         raise InvalidRequest(f"{where}.schema is missing.", param=f"{where}.schema", code="missing_required_parameter")
     if envelope.strict is not None and not isinstance(envelope.strict, bool):
         raise InvalidRequest(f"{where}.strict must be true or false.", param=f"{where}.strict", code="invalid_type")
-    notes += [Note(path, "ignored", _NO_FIELD) for path in unknown_fields(raw, _JsonSchema, where)]
+    notes += unknown
     return AskedSchema(envelope.schema, f"{where}.schema"), *_said(envelope, where)
 
 
@@ -159,12 +158,19 @@ def _given(raw: msgspec.Raw) -> bool:
     return bytes(memoryview(raw)[:5]) != b"null"
 
 
-def _decoded(raw: msgspec.Raw, decoder: Any, path: str) -> Any:
+def _decoded(raw: msgspec.Raw, decoders: Decoders[Any], path: str, notes: list[Note]) -> Any:
+    """Decode a shape, and note the fields that it does not have. Only with such a field is it read twice."""
     try:
-        return decoder.decode(raw)
+        return decoders.closed.decode(raw)
+    except (msgspec.ValidationError, RecursionError):
+        pass
+    try:
+        found = decoders.open.decode(raw)
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$")
         where = path + place.rstrip("`")
         raise InvalidRequest(f"{where} is not as it should be: {what}.", param=where, code="invalid_type") from None
     except RecursionError:
         raise InvalidRequest(f"{path} is nested too deeply.", param=path, code="nesting_too_deep") from None
+    notes += [Note(field, "ignored", "there is no such field") for field in unknown_fields(raw, decoders.shape, path)]
+    return found
