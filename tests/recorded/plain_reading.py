@@ -175,8 +175,7 @@ def _part(reading: Reading, candidate: Candidate, part: Json) -> None:
             candidate.sound += base64.b64decode(part["inlineData"]["data"])
         else:
             candidate.has_traces = True
-        told = kind in {"image", "audio"}
-        candidate.parts.append({"inlineData": {"mimeType": part["inlineData"]["mimeType"]}} if told else part)
+        candidate.parts.append({"inlineData": {"mimeType": part["inlineData"]["mimeType"]}} if kind == "audio" else part)
     else:
         for name in part.keys() - {"text", "thought", "thoughtSignature"}:
             _unnamed(reading, f"part.{name}")

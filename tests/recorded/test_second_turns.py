@@ -109,13 +109,18 @@ async def test_a_client_that_sends_everything_back_restores_the_turn(file: str, 
 
 @pytest.mark.parametrize("file", CARRIED, ids=str)
 async def test_a_client_that_drops_every_unknown_field_gets_the_turn_restored(file: str, tmp_path: Path) -> None:
-    """From what the server remembers, the turn goes back as it was recorded."""
+    """From what the server remembers, the turn goes back as it was recorded; pictures are not remembered."""
     http = upstream(file)
     app = playing.server(http, data_dir=str(tmp_path))
     message = await told(app, file)
     sent = await second_turn(app, http, file, without_unknown_fields(message))
 
-    assert spelled(sent) == spelled(reading_of(file).parts)
+    assert spelled(sent) == spelled([part for part in reading_of(file).parts if not is_picture(part)])
+
+
+def is_picture(part: Json) -> bool:
+    """Say whether a native part is a picture."""
+    return "image/" in part.get("inlineData", {}).get("mimeType", "")
 
 
 SIGNED_CALLS = [file for file in CARRIED if any("signature" in call for call in reading_of(file).calls)]
