@@ -34,10 +34,10 @@ GREEN = (
     Sample("15", 2, checks.models),
     Sample("16", 2, checks.model),
     Sample("12", 8, checks_jobs.embedding),
+    Sample("13", 8, checks_jobs.batch, both_file_ways),
 )
 LATER = (
     Sample("07", 7, checks_jobs.picture),
     Sample("08", 7, checks_jobs.video_created),
     Sample("09", 7, checks_jobs.video_finished, with_video, after="08"),
-    Sample("13", 8, checks_jobs.batch, both_file_ways),
 )

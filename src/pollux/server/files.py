@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote
 import msgspec
 
 from pollux.errors import ApiError, InvalidRequest, NotFound
-from pollux.server import multipart, ranges
+from pollux.server import multipart, native_files, ranges
 from pollux.server.access import Caller
 from pollux.server.exchange import Exchange, Header
 from pollux.server.multipart import FORM_BYTES_MAX, Form
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pollux.store.store import Store
 
 ID = re.compile(r"file-[A-Za-z0-9]{24}")
+NATIVE = re.compile(r"files/[a-z0-9][a-z0-9-]{0,127}")
+"""Native names; those of results are longer than the forty characters of a caller's own."""
+
 ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 LIST_MAX = 10_000
 """Most files of one page, and the default. Source: OpenAI API, List files."""
@@ -86,7 +89,7 @@ async def list_files(app: "App", exchange: Exchange) -> None:
     order = _order(query.get("order"))
     store = await app.storing.store()
     page = None
-    if after is None or ID.fullmatch(after):
+    if after is None or ID.fullmatch(after) or NATIVE.fullmatch(after):
         purpose = query.get("purpose")
         page = await store.files.list(caller.owner, after=after, limit=limit, order=order, purpose=_plain(purpose))
     if page is None:
@@ -98,32 +101,45 @@ async def list_files(app: "App", exchange: Exchange) -> None:
 
 async def retrieve_file(app: "App", exchange: Exchange, rest: str) -> None:
     """Say what is known of a file, or give its content."""
-    file_id, _, tail = rest.partition("/")
+    file_id, tail = _taken_apart(rest)
     caller = await _caller(app, exchange)
     if tail == "content":
-        await _content(app, exchange, caller, file_id)
+        store, file = await find(app, caller, file_id)
+        await give_content(exchange, store, caller, file)
     elif tail:
         raise NotFound(f"There is nothing at {exchange.path[:200]}.", code="unsupported_endpoint")
     else:
-        _, file = await find(app, caller, file_id)
-        await exchange.answer(200, _encode(file_object(file)))
+        told = await native_files.retrieved(app, exchange, caller, file_id) if NATIVE.fullmatch(file_id) else None
+        if told is None:
+            _, file = await find(app, caller, file_id)
+            told = file_object(file)
+        await exchange.answer(200, _encode(told))
 
 
 async def delete_file(app: "App", exchange: Exchange, file_id: str) -> None:
-    """Delete a file. Its copy at the Gemini API, if there is one, ends by itself within 48 hours."""
+    """Delete a file. The copy of one of ours at the Gemini API, if there is one, ends by itself within 48 hours."""
     caller = await _caller(app, exchange)
-    if not ID.fullmatch(file_id) or not await (await app.storing.store()).files.remove(caller.owner, file_id):
+    if NATIVE.fullmatch(file_id):
+        there = await native_files.deleted(app, exchange, caller, file_id)
+    else:
+        there = ID.fullmatch(file_id) is not None
+        there = there and await (await app.storing.store()).files.remove(caller.owner, file_id)
+    if not there:
         unknown(file_id)
     await exchange.answer(200, _encode(FileDeleted(id=file_id)))
 
 
 async def find(app: "App", caller: Caller, file_id: str, param: str = "id") -> "tuple[Store, File]":
-    """Give a file of the caller's by its id. Raises NotFound.
-
-    Native names (`files/…`) are to be accepted here as well, once something of ours can use them: this is the place.
-    """
+    """Give a file of the caller's whose bytes are here, by its id, or by a native name (`batch_uploads`). Raises NotFound."""
     store = await app.storing.store()
-    file = await store.files.get(caller.owner, file_id) if ID.fullmatch(file_id) else None
+    native = NATIVE.fullmatch(file_id)
+    file = await store.files.get(caller.owner, file_id) if native or ID.fullmatch(file_id) else None
+    if file is None and native:
+        raise NotFound(
+            f"The bytes of {file_id} are not here: the Gemini API does not give uploaded files out, so this server reads only "
+            "JSONL that was uploaded through it. Upload the file here, by either client.",
+            param=param,
+        )
     if file is None:
         unknown(file_id, param)
     return store, file
@@ -193,10 +209,10 @@ def attachment(filename: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
-async def _content(app: "App", exchange: Exchange, caller: Caller, file_id: str) -> None:
+async def give_content(exchange: Exchange, store: "Store", caller: Caller, file: "File") -> None:
+    """Answer with the bytes of a file, or the range of them that is asked for."""
     from pollux.store.blobs import BytesMissing
 
-    store, file = await find(app, caller, file_id)
     etag = f'"{file.id}"'.encode()  # a file never changes
     headers: tuple[Header, ...] = (
         *BYTES,
@@ -219,7 +235,7 @@ async def _content(app: "App", exchange: Exchange, caller: Caller, file_id: str)
         return
     segments = await store.files.segments(caller.owner, file.id)
     if not segments:
-        unknown(file_id)  # deleted in this moment
+        unknown(file.id)  # deleted in this moment
     async with aclosing(store.files.read(segments, start, stop)) as pieces:
         try:
             first = await anext(pieces)
@@ -241,6 +257,13 @@ async def _caller(app: "App", exchange: Exchange) -> Caller:
     await app.body(exchange)
     exchange.watch()
     return caller
+
+
+def _taken_apart(rest: str) -> tuple[str, str]:
+    """Give the id of a path's end, and what is asked of it; a native name has a slash of its own."""
+    prefix = "files/" if rest.startswith("files/") else ""
+    file_id, _, tail = rest.removeprefix(prefix).partition("/")
+    return prefix + file_id, tail
 
 
 def _check_what_is_known(form: Form) -> None:

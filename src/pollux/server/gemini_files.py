@@ -124,7 +124,7 @@ class GeminiFiles:
         if self._app.owned is not None:
             await self._app.owned.add(caller.owner, [native.name])
         native = await self._active(native, caller, headers)
-        copy = Copy(native.name, native.uri, _expires_us(native, store.clock.now_us()))
+        copy = Copy(native.name, native.uri, expires_us(native, store.clock.now_us()))
         await store.copies.put(key, copy)
         return copy
 
@@ -179,7 +179,7 @@ def _project(settings: Settings) -> str:
     return origin + (hashlib.sha256(settings.gemini_api_key.encode()).hexdigest()[:16] if settings.spends_server_key else "")
 
 
-def _expires_us(native: NativeFile, now_us: int) -> int:
+def expires_us(native: NativeFile, now_us: int) -> int:
     """Give the end of a copy by our clock."""
     with suppress(ValueError, TypeError):
         return int(datetime.fromisoformat(native.expiration_time or "").timestamp() * 1e6)

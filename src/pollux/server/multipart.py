@@ -6,6 +6,7 @@ given on before the next piece is read, so the caller sends no faster than the b
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from pollux.errors import InvalidRequest, TooLarge
 
@@ -59,6 +60,41 @@ async def read(
                 )
             await take(data)
     return reader.whole()
+
+
+class RelatedFile:
+    """Finds the file in the body of an upload: the second part of `multipart/related`, or else the body as it is."""
+
+    def __init__(self, content_type: bytes) -> None:
+        self._parser: Any = None
+        self._parts = 0
+        self._found: list[bytes] = []
+        if content_type.lower().startswith(b"multipart/related"):
+            from python_multipart.multipart import MultipartParser, parse_options_header
+
+            _, options = parse_options_header(content_type.decode("latin-1"))
+            callbacks: Any = {"on_part_begin": self._begin, "on_part_data": self._on_data}
+            self._parser = MultipartParser(options.get(b"boundary", b""), callbacks)
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Read on; give what bytes of the file the piece held. Raises InvalidRequest."""
+        if self._parser is None:
+            return [piece]
+        from python_multipart.exceptions import FormParserError
+
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise _malformed(error) from None
+        found, self._found = self._found, []
+        return found
+
+    def _begin(self) -> None:
+        self._parts += 1
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if self._parts == 2:
+            self._found.append(data[start:end])
 
 
 class _Reader:

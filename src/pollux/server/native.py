@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pollux.errors import ApiError, NotFound
-from pollux.server import native_paths
+from pollux.server import batch_uploads, native_paths, own_files
 from pollux.server.access import Caller
+from pollux.server.batch_uploads import BatchUpload
 from pollux.server.exchange import JSON, Exchange, Header
 from pollux.server.native_call import Call
 from pollux.server.native_paths import Target
@@ -52,9 +53,13 @@ async def serve(app: "App", exchange: Exchange, path: str) -> None:
         caller = _sender(app, exchange, opened[0] if opened is not None else None)
         if opened is None or caller is None or caller.owner != opened[0]:
             raise NotFound("Requested entity was not found.")
-        await _call(app, exchange, target, caller).continue_upload(opened[1])
-    else:
-        await _call(app, exchange, target, app.authenticated(exchange)).serve()
+        url, _, upload_id = opened[1].partition("#")
+        upload = batch_uploads.upload_of(app, exchange, target, caller, upload_id) if upload_id else None
+        await _call(app, exchange, target, caller, upload).continue_upload(url)
+        return
+    caller = app.authenticated(exchange)
+    if not await own_files.answered(app, exchange, target, caller):
+        await _call(app, exchange, target, caller, batch_uploads.upload_of(app, exchange, target, caller)).serve()
 
 
 async def tell(exchange: Exchange, error: ApiError) -> None:
@@ -79,10 +84,10 @@ def error_body(error: ApiError) -> bytes:
     return _encode({"error": said})
 
 
-def _call(app: "App", exchange: Exchange, target: Target, caller: Caller) -> Call:
+def _call(app: "App", exchange: Exchange, target: Target, caller: Caller, upload: BatchUpload | None) -> Call:
     if caller.spends_server_key and app.owned is not None:
-        return SharedCall(app, exchange, target, caller, error_body, app.owned)
-    return Call(app, exchange, target, caller, error_body)
+        return SharedCall(app, exchange, target, caller, error_body, app.owned, upload)
+    return Call(app, exchange, target, caller, error_body, upload)
 
 
 def _sender(app: "App", exchange: Exchange, owner: str | None) -> Caller | None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pollux.errors import ApiError, Unauthenticated, UpstreamFailed
-from pollux.server import failures
+from pollux.server import batch_uploads, failures
 from pollux.server.access import Caller
+from pollux.server.batch_uploads import BatchUpload
 from pollux.server.exchange import CallerLeft, Exchange, Header
 from pollux.server.native_paths import Target, parameters
 from pollux.server.passthrough import KEY_PARAMETERS, CallersBody, relay
@@ -33,7 +34,13 @@ class Call:
     """A native request of a caller who is known. `tell` makes the body of an error."""
 
     def __init__(
-        self, app: "App", exchange: Exchange, target: Target, caller: Caller, tell: Callable[[ApiError], bytes]
+        self,
+        app: "App",
+        exchange: Exchange,
+        target: Target,
+        caller: Caller,
+        tell: Callable[[ApiError], bytes],
+        upload: BatchUpload | None = None,
     ) -> None:
         self._app = app
         self._exchange = exchange
@@ -42,17 +49,34 @@ class Call:
         self._tell = tell
         self._url = ""
         self._sent: CallersBody | None = None
+        self._upload = upload
 
     async def serve(self) -> None:
         """Pass the request on, and the answer back."""
         query = query_without(self._exchange.query.decode("latin-1"), KEY_PARAMETERS)
         self._url = self._app.passthrough.url(self._target.path, query)
-        await self._pass_back(await self._send(await self._body()))
+        await self._through(await self._body())
 
     async def continue_upload(self, url: str) -> None:
         """Pass a piece of an upload on to the session's true URL, and the answer back."""
         self._url = url
-        await self._pass_back(await self._send(await self._body()))
+        await self._through(await self._body())
+
+    async def _through(self, body: bytes | CallersBody | None) -> None:
+        """Pass the request on and the answer back; note what it means for inputs of batches that are kept here."""
+        if self._upload is not None:
+            async with self._upload as upload:
+                if isinstance(body, bytes):
+                    await upload.take(body)
+                stream = await self._send(body)
+                await upload.answered(stream.status)
+                await self._pass_back(stream)
+            return
+        stream = await self._send(body)
+        target = self._target
+        if self._exchange.method == "DELETE" and stream.status == 200 and target.collection == "files" and target.whole:
+            await batch_uploads.forget(self._app, self._caller, target.name)
+        await self._pass_back(stream)
 
     async def _body(self) -> bytes | CallersBody | None:
         """Give the request's body: whole when it is small, else as it comes, or None."""
@@ -63,7 +87,7 @@ class Call:
             exchange.receive_within(settings.upload_receive_seconds)
         exchange.check_length(bytes_max)
         if b"transfer-encoding" in exchange.headers or _declared_length(exchange) > SMALL_BODY_BYTES:
-            self._sent = CallersBody(exchange, bytes_max)
+            self._sent = CallersBody(exchange, bytes_max, self._upload.take if self._upload is not None else None)
             return self._sent
         body = await self._app.body(exchange)
         exchange.watch()
@@ -94,6 +118,8 @@ class Call:
         """Pass the answer back."""
         if stream.status >= 400 and is_json(stream):
             await self._pass_error_back(stream)
+        elif self._upload is not None and is_json(stream):
+            await self._answer(stream, await self._whole(stream, self._app.settings.reply_bytes_max))
         else:
             await self._relay(stream)
 
@@ -127,12 +153,19 @@ class Call:
 
     async def _answer(self, stream: HttpStream, data: bytes) -> None:
         """Pass an answer back whose body was read."""
+        if self._upload is not None and stream.status == 200:
+            await self._upload.finished(data)
         headers = [header for header in self._headers(stream) if header[0] != b"content-length"]
         await self._exchange.answer(stream.status, data, tuple(headers))
 
     def _headers(self, stream: HttpStream) -> list[Header]:
         return self._app.addresses.headers(
-            self._exchange, stream, owner=self._caller.owner, url=self._url, attached=self._gives_bytes()
+            self._exchange,
+            stream,
+            owner=self._caller.owner,
+            url=self._url,
+            attached=self._gives_bytes(),
+            session_id=self._upload.id if self._upload is not None and self._upload.begins else "",
         )
 
     def _gives_bytes(self) -> bool:

@@ -30,20 +30,23 @@ _HOST = re.compile(r"[A-Za-z0-9._\-]+(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?")
 
 
 class CallersBody:
-    """A caller's body on its way: read once, piece by piece. `failure` is why it ended badly.
+    """A caller's body on its way: read once, piece by piece. `tap` sees each before it goes on; `failure` is a bad end.
 
     When it has ended well, the caller is watched: `task` is cancelled when they leave.
     """
 
-    def __init__(self, exchange: Exchange, bytes_max: int) -> None:
+    def __init__(self, exchange: Exchange, bytes_max: int, tap: Callable[[bytes], Awaitable[None]] | None = None) -> None:
         self._exchange = exchange
         self._bytes_max = bytes_max
+        self._tap = tap
         self._task = asyncio.current_task()
         self.failure: ApiError | CallerLeft | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for piece in self._exchange.pieces(self._bytes_max):
+                if self._tap is not None:
+                    await self._tap(piece)
                 yield piece
         except (ApiError, CallerLeft) as failure:
             self.failure = failure
@@ -58,12 +61,18 @@ class Addresses:
         self._passthrough = passthrough
         self._sealer = sealer
 
-    def headers(self, exchange: Exchange, stream: HttpStream, *, owner: str, url: str, attached: bool) -> list[Header]:
-        """Give the headers of an answer to `url` as the caller gets them; `attached` are bytes, which no browser shows."""
+    def headers(
+        self, exchange: Exchange, stream: HttpStream, *, owner: str, url: str, attached: bool, session_id: str = ""
+    ) -> list[Header]:
+        """Give the headers of an answer to `url` as the caller gets them; `attached` are bytes, which no browser shows.
+
+        `session_id` is ours for an upload that begins; it is sealed with its URL, as a fragment, which is never sent.
+        """
         told: list[tuple[str, str]] = []
         for name, value in answer_headers(stream.headers):
             if name in UPLOAD_URLS:
-                told.append((name, self._session(exchange, owner, urljoin(url, value))))
+                there = urljoin(url, value) + (f"#{session_id}" if session_id else "")
+                told.append((name, self._session(exchange, owner, there)))
             elif name in {"location", "content-location"}:
                 told.append((name, self._place(exchange, owner, url, value)))
             elif not (name == "x-content-type-options" or (attached and name == "content-disposition")):

@@ -13,6 +13,7 @@ import msgspec
 from pollux.errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound, UpstreamFailed
 from pollux.server import bodies
 from pollux.server.access import Caller
+from pollux.server.batch_uploads import BatchUpload
 from pollux.server.exchange import Exchange
 from pollux.server.native_call import Call, is_json
 from pollux.server.native_paths import Target, parameters
@@ -81,8 +82,9 @@ class SharedCall(Call):
         caller: Caller,
         tell: Callable[[ApiError], bytes],
         owned: Owned,
+        upload: BatchUpload | None = None,
     ) -> None:
-        super().__init__(app, exchange, target, caller, tell)
+        super().__init__(app, exchange, target, caller, tell, upload)
         self._owned = owned
 
     async def serve(self) -> None:
@@ -102,7 +104,7 @@ class SharedCall(Call):
             await self._list(query)
             return
         self._url = self._app.passthrough.url(target.path, query)
-        await self._pass_back(await self._send(await self._judged_body()))
+        await self._through(await self._judged_body())
 
     async def _judged_body(self) -> bytes | CallersBody | None:
         """Give the request's body after a look for what it names. Raises like `Owned.check`."""

@@ -73,6 +73,20 @@ async def give_up_parts(transaction: Transaction, owner: str, upload_id: str, no
     return await _give_up(transaction, owner, [Segment(*row) for row in rows], now_us)
 
 
+async def shorten_part(transaction: Transaction, owner: str, upload_id: str, part_id: str, left: int, now_us: int) -> list[str]:
+    """Leave the first `left` bytes of a part, or nothing of it. Give the names of blobs that nothing refers to any more."""
+    which = (owner, upload_id, part_id)
+    row = await transaction.one("SELECT blob, bytes FROM part WHERE owner = $1 AND upload_id = $2 AND id = $3", *which)
+    if row is None:
+        return []
+    if left == 0:
+        await transaction.run("DELETE FROM part WHERE owner = $1 AND upload_id = $2 AND id = $3", *which)
+        return await _give_up(transaction, owner, [Segment(*row)], now_us)
+    await transaction.run("UPDATE part SET bytes = $4 WHERE owner = $1 AND upload_id = $2 AND id = $3", *which, left)
+    await transaction.run("UPDATE space SET bytes = bytes - $2 WHERE owner = $1", owner, row[1] - left)
+    return []
+
+
 async def _give_up(transaction: Transaction, owner: str, segments: Sequence[Segment], now_us: int) -> list[str]:
     if segments:
         await transaction.many(

@@ -133,6 +133,21 @@ class Uploads:
             await self._blobs.remove(written.blob)
         return added
 
+    async def cut(self, owner: str, upload_id: str, at: int) -> None:
+        """Forget the bytes from `at` on, of an upload whose parts are called by their offsets: it goes on from there."""
+        now_us = self._clock.now_us()
+        async with self._database.transaction() as transaction:
+            rows = await transaction.all(
+                "SELECT id, bytes FROM part WHERE owner = $1 AND upload_id = $2 ORDER BY id DESC", owner, upload_id
+            )
+            given_up: list[str] = []
+            for part_id, size in rows:
+                left = min(max(at - int(part_id), 0), size)
+                if left == size:
+                    break
+                given_up += await content.shorten_part(transaction, owner, upload_id, part_id, left, now_us)
+        await self._garbage.collect(given_up)
+
     async def parts(self, owner: str, upload_id: str) -> dict[str, Part]:
         """Give the parts that have arrived, by id."""
         rows = await self._database.all(

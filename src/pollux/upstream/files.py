@@ -85,6 +85,10 @@ class NativeFiles:
         request = HttpRequest("GET", f"{self._base}/{quote(name)}", self._headers(key, headers))
         return _decoded(decode_file, (await self._call(request)).body)
 
+    async def delete(self, name: str, *, key: str, headers: Mapping[str, str] | None = None) -> None:
+        """Delete a file (`files/…`). Raises ApiError."""
+        await self._call(HttpRequest("DELETE", f"{self._base}/{quote(name)}", self._headers(key, headers)))
+
     async def _start(self, source: Source, key: str, headers: Mapping[str, str] | None) -> str:
         told = StartUpload(file=FileToUpload(display_name=source.display_name, mime_type=source.mime_type))
         sent = self._headers(key, headers) | {

@@ -20,9 +20,13 @@ class File(Shape):
 
     name: str
     uri: str = ""
+    display_name: str | None = None
     mime_type: str | None = None
+    size_bytes: str | None = None
+    create_time: str | None = None
     state: str = ""
     expiration_time: str | None = None
+    source: str | None = None
     error: FileError | None = None
 
 
