@@ -144,5 +144,5 @@ def test_what_is_simple_already_is_not_tried_again(ask: Any, upstream: FakeUpstr
     """The refusal is told at once."""
     status, code, _ = ask(UNEXPLAINED, response_format={"type": "json_object"})
 
-    assert (status, code) == (400, "invalid_argument")
+    assert (status, code) == (400, "invalid_value")
     assert len(upstream.paid()) == 1

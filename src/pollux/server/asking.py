@@ -19,7 +19,7 @@ import msgspec
 from pollux.errors import ApiError, UpstreamFailed
 from pollux.translate.chat import Plan, with_dummies
 from pollux.translate.events import Event
-from pollux.translate.failures import SCHEMA_REFUSED, SIGNATURE_REFUSED, UNEXPLAINED
+from pollux.translate.failures import SCHEMA_REFUSED, SIGNATURE_REFUSED, says_nothing
 from pollux.translate.notes import Note
 from pollux.translate.reader import ReplyReader
 from pollux.translate.schema_trimming import with_trimmed_schemas
@@ -166,7 +166,7 @@ class Asking:
             return False
         if error.code == SIGNATURE_REFUSED:
             return self._use_dummies()
-        return error.code in (SCHEMA_REFUSED, UNEXPLAINED) and self._use_simpler_schemas()
+        return (error.code == SCHEMA_REFUSED or says_nothing(error)) and self._use_simpler_schemas()
 
     def _mends_end(self) -> bool:
         """Say whether to call again after an empty answer; then `body` is the repaired one."""

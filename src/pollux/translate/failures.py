@@ -93,15 +93,14 @@ SIGNATURE_REFUSED = "thought_signature_refused"
 SCHEMA_REFUSED = "schema_refused"
 """Code of the error that a simpler schema can mend: the service cannot serve one as complex."""
 
-UNEXPLAINED = "invalid_argument"
-"""Code of a refusal that says nothing; some models refuse a complex schema so."""
+SAYS_NOTHING = re.compile(r"Request contains an invalid argument\.?")
+"""The message of a refusal that says nothing; some models refuse a complex schema so."""
 
 PATTERNS: tuple[tuple[str, Meaning], ...] = (
     (
         r"too many states for serving|[Ss]chema .*(nesting depth|too (complex|deep|large))|schema is too (complex|deep|large)",
         Meaning(InvalidRequest, 400, "invalid_request_error", SCHEMA_REFUSED),
     ),
-    (r"Request contains an invalid argument", Meaning(InvalidRequest, 400, "invalid_request_error", UNEXPLAINED)),
     (
         r"input token count( \(\d+\))? exceeds the maximum number of tokens",
         Meaning(InvalidRequest, 400, "invalid_request_error", "context_length_exceeded", "messages"),
@@ -160,6 +159,11 @@ def from_status(native: Status, *, http_status: int | None = None, model: str | 
         native={"code": code, "status": status} | ({"details": details} if details else {}),
         **fields,
     )
+
+
+def says_nothing(error: ApiError) -> bool:
+    """Say whether the service refused a request without a reason."""
+    return error.status == 400 and error.native is not None and SAYS_NOTHING.fullmatch(error.message) is not None
 
 
 def body(error: ApiError) -> wire.ErrorBody:
