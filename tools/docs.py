@@ -20,6 +20,8 @@ from pollux.translate.generation_config import ELSEWHERE, NATIVE, SAME_AS
 from pollux.translate.parameters import GOOGLE_ROWS, ROWS, Row
 from pollux.translate.profiles import FAMILIES, NEWEST, Profile
 from pollux.translate.schema_keywords import TABLE as KEYWORDS
+from pollux.translate.speech import VOICES
+from pollux.translate.speech_request import SPEECH_GOOGLE_ROWS, SPEECH_ROWS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -214,8 +216,24 @@ def structured_output() -> str:
     )
 
 
+def audio() -> str:
+    """Speech, from `tools/audio.md`, with the tables from their rows."""
+    tables = {
+        "voices": ["| asked for | who speaks |", "|---|---|", *(f"| `{name}` | `{voice}` |" for name, voice in VOICES.items())],
+        "speech": [*_rows(SPEECH_ROWS), "", "Of `extra_body.google`:", "", *_rows(SPEECH_GOOGLE_ROWS)],
+    }
+    page = (Path(__file__).with_name("audio.md")).read_text("utf-8")
+    page = page.replace(
+        "# Audio\n", f"# Audio\n\n{_generated('`tools/audio.md` and the rows in `src/pollux/translate`')[0]}\n", 1
+    )
+    for name, table in tables.items():
+        page = page.replace(f"<!-- {name} -->", "\n".join(table))
+    return page
+
+
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
+        "audio.md": audio,
         "cli.md": cli,
         "endings.md": endings,
         "losses.md": losses,

@@ -10,6 +10,7 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 | chat/streams  | gemini.jsonl | openai.jsonl                                                 |
 | chat/exchanges | openai.json, gemini.json: the native answers in turn | sent.json, answer.json      |
 | embeddings/requests | openai.json | gemini.json or refused.json; notes.json with a loss    |
+| audio/speech  | openai.json  | gemini.json or refused.json; notes.json with a loss          |
 | failures      | gemini.json  | openai.json: status, headers and body of both                |
 | models        | gemini.json  | openai.json                                                  |
 
@@ -39,7 +40,7 @@ from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.server.speaking import Speaking
 from pollux.store.turns import SqliteTurnStore
-from pollux.translate import chat, chat_answer, embeddings, failures, models
+from pollux.translate import chat, chat_answer, embeddings, failures, models, speech_request
 from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.events import Event
 from pollux.translate.media import Found
@@ -52,6 +53,7 @@ from pollux.wire.closed import Decoders
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest
 from pollux.wire.gemini.generate import decode_reply, encode_request, second_look
 from pollux.wire.gemini.models import decode_models
+from pollux.wire.openai.audio import SpeechRequest
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
 from pollux.wire.openai.models import ModelList
@@ -133,9 +135,7 @@ async def _request(case: Case) -> Computed:
         plan = chat.to_gemini(request, family, trail, _remembered(case, trail), _media(case, request))
     except ApiError as error:
         return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
-    sent = {"model": f"models/{model}"} | msgspec.json.decode(encode_request(plan.native).body)
-    notes += plan.notes
-    return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
+    return _sent(model, plan, notes)
 
 
 def _media(case: Case, request: ChatCompletionRequest) -> list[Found]:
@@ -292,12 +292,31 @@ async def _embeddings_request(case: Case) -> Computed:
     return {"gemini.json": page(sent)} | ({"notes.json": page(plan.notes)} if plan.notes else {})
 
 
+async def _speech(case: Case) -> Computed:
+    notes: list[Note] = []
+    try:
+        request = bodies.read_request(case.given("openai.json"), Decoders(SpeechRequest), notes, nesting_max=100)
+        model = models.bare_id(request.model)
+        plan = speech_request.to_gemini(request, profile(model)).plan
+    except ApiError as error:
+        return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
+    return _sent(model, plan, notes)
+
+
+def _sent(model: str, plan: chat.Plan, notes: list[Note]) -> Computed:
+    """Give what goes upstream, and what is lost on the way."""
+    sent = {"model": f"models/{model}"} | msgspec.json.decode(encode_request(plan.native).body)
+    notes += plan.notes
+    return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
+
+
 COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "chat/requests": _request,
     "chat/replies": _reply,
     "chat/streams": _stream,
     "chat/exchanges": _exchanged,
     "embeddings/requests": _embeddings_request,
+    "audio/speech": _speech,
     "failures": _failure,
     "models": _models,
 }
@@ -307,6 +326,7 @@ SIDES = {
     "chat/streams": ("openai.jsonl",),
     "chat/exchanges": ("sent.json", "answer.json"),
     "embeddings/requests": ("gemini.json", "refused.json", "notes.json"),
+    "audio/speech": ("gemini.json", "refused.json", "notes.json"),
     "failures": ("openai.json",),
     "models": ("openai.json",),
 }

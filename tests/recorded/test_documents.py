@@ -11,6 +11,7 @@ from pollux.errors import ApiError, Unsupported
 from pollux.translate import chat
 from pollux.translate.parameters import ROWS
 from pollux.translate.profiles import profile
+from pollux.translate.speech_request import SPEECH_ROWS
 from pollux.wire.gemini.generate import encode_request
 from pollux.wire.openai.chat import ChatCompletionRequest
 from tests.judges import finding, generating, google_document, openai_document, pairs, shared
@@ -35,7 +36,9 @@ GOOGLE_S_TOOL = (
     "OpenAI's document knows functions and custom tools; Google's own are given as OpenAI's Responses API gives its own"
 )
 GEMINI_S_OWN = ("extra_body", "google")
-"""Where Gemini's own fields stand. OpenAI's document forbids unknown fields of embeddings, unlike those of chat."""
+"""Where Gemini's own fields stand."""
+CLOSED = ("embeddings/requests", "audio/speech")
+"""Whose unknown fields OpenAI's document forbids, unlike those of chat."""
 A_PICTURE = "OpenAI takes only texts in a tool's result; agents with eyes send images there"
 
 OTHER_SERVERS = "a content part of other servers that speak OpenAI's API, which their clients send"
@@ -66,6 +69,8 @@ ODD_REQUESTS = {
     "chat/requests/nulls": "null where OpenAI's document has no null; the server takes it as absence",
     "chat/requests/role_model": "a role of Google's samples",
     "chat/requests/stop_as_an_empty_list": "OpenAI wants one sequence at least",
+    "audio/speech/a_field_that_does_not_exist": "a field that OpenAI's document does not know, on purpose",
+    "audio/speech/two_speakers_without_a_voice": "OpenAI requires a voice, which says nothing where two speak",
     "embeddings/requests/content_parts_in_one_vector": "media and several parts in one vector are ours",
     "chat/requests/stop_of_five": "the native API takes one more than OpenAI",
     "chat/requests/video_youtube": OTHER_SERVERS,
@@ -74,11 +79,14 @@ ODD_REQUESTS = {
 
 CASES = {str(case): case for case in pairs.cases()}
 BUILT = [name for name, case in CASES.items() if "gemini.json" in case.golden()]
-REQUESTS = {"chat/requests": "CreateChatCompletionRequest", "embeddings/requests": "CreateEmbeddingRequest"}
+REQUESTS = {"chat/requests": "CreateChatCompletionRequest", "embeddings/requests": "CreateEmbeddingRequest"} | {
+    "audio/speech": "CreateSpeechRequest",
+}
 NATIVE_SIDES = {"chat/requests": "GenerateContentRequest", "chat/replies": "GenerateContentResponse"} | {
     "chat/streams": "GenerateContentResponse",
     "chat/exchanges": "GenerateContentRequest",
     "embeddings/requests": "BatchEmbedContentsRequest",
+    "audio/speech": "GenerateContentRequest",
     "models": "ListModelsResponse",
 }
 ANSWERS = {
@@ -115,7 +123,9 @@ def refused_by_google(name: str, without: str = "") -> list[str]:
     return [wrong for value in native_values(name) for wrong in document.validate(schema, value)]
 
 
-JUDGED = [name for name, case in CASES.items() if case.family in NATIVE_SIDES and (name in BUILT or "requests" not in name)]
+JUDGED = [
+    name for name, case in CASES.items() if case.family in NATIVE_SIDES and (name in BUILT or case.family not in REQUESTS)
+]
 
 
 @pytest.mark.parametrize("name", JUDGED, ids=str)
@@ -162,7 +172,7 @@ def test_the_error_of_a_pair_is_openai_s(name: str) -> None:
 def test_the_request_of_a_pair_is_openai_s(name: str) -> None:
     """OpenAI's document accepts the requests of the pairs, but those of which the list says why the server takes them."""
     request = msgspec.json.decode(CASES[name].given("openai.json"))
-    if CASES[name].family == "embeddings/requests":
+    if CASES[name].family in CLOSED:
         request = {field: value for field, value in request.items() if field not in GEMINI_S_OWN}
     wrong = openai_document.validate(REQUESTS[CASES[name].family], request)
 
@@ -180,6 +190,11 @@ def test_google_s_document_accepts_what_is_sent(request: generating.Json) -> Non
         assume(False)
 
     assert google_document.document().validate("GenerateContentRequest", google_document.plain(native)) == []
+
+
+def test_every_parameter_of_speech_has_a_row() -> None:
+    """None of them is lost in silence."""
+    assert openai_document.properties("CreateSpeechRequest") <= {row.name for row in SPEECH_ROWS}
 
 
 def test_every_parameter_of_openai_s_document_has_a_row() -> None:

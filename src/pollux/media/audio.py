@@ -186,29 +186,67 @@ def duration(data: bytes) -> float:
 
 def at_speed(pcm: bytes, form: PcmForm, speed: float) -> bytes:
     """Give the same words in the same voice, faster or slower: 0.25 to 4 times."""
-    import av
-
-    if not 0.25 <= speed <= 4:
-        raise UnusableMedia("speed must be between 0.25 and 4.")
     if speed == 1 or not pcm:
         return pcm
-    graph = av.filter.Graph()
-    last: Any = graph.add_abuffer(format="s16", sample_rate=form.rate, layout=_layout(form), time_base=_tick(form))
-    first = last
-    for factor in (0.5, speed * 2) if speed < 0.5 else (speed,):  # one filter goes down to a half
-        following = graph.add("atempo", str(factor))
-        last.link_to(following)
-        last = following
-    sink = graph.add("abuffersink")
-    last.link_to(sink)
-    graph.configure()
-    pieces: list[bytes] = []
-    for frame in _frames(pcm, form, 0):
-        first.push(frame)
-        pieces += _pulled(sink)
-    first.push(None)
-    pieces += _pulled(sink)
-    return b"".join(pieces)
+    changing = SpeedChanger(form, speed)
+    return changing.feed(pcm) + changing.close()
+
+
+class SpeedChanger:
+    """Makes sound faster or slower as it comes, in the same voice: 0.25 to 4 times."""
+
+    def __init__(self, form: PcmForm, speed: float) -> None:
+        import av
+
+        if not 0.25 <= speed <= 4:
+            raise UnusableMedia("speed must be between 0.25 and 4.")
+        self._form = form
+        self._at = 0
+        self._rest = b""
+        graph = av.filter.Graph()
+        last: Any = graph.add_abuffer(format="s16", sample_rate=form.rate, layout=_layout(form), time_base=_tick(form))
+        self._first = last
+        for factor in (0.5, speed * 2) if speed < 0.5 else (speed,):  # one filter goes down to a half
+            following = graph.add("atempo", str(factor))
+            last.link_to(following)
+            last = following
+        self._sink: Any = graph.add("abuffersink")
+        last.link_to(self._sink)
+        graph.configure()
+        self._graph = graph
+
+    def feed(self, pcm: bytes) -> bytes:
+        """Take samples, in pieces of any size; give what is ready. How they were cut changes nothing."""
+        size = SPEED_FRAME_SAMPLES * self._form.frame_bytes
+        given = self._rest + pcm
+        whole = len(given) - len(given) % size
+        self._rest = given[whole:]
+        return b"".join([self._pushed(given[at : at + size]) for at in range(0, whole, size)])
+
+    def close(self) -> bytes:
+        """Give the rest."""
+        last = b""
+        if len(self._rest) >= self._form.frame_bytes:
+            last = self._pushed(self._rest.ljust(SHORTEST_FRAME_SAMPLES * self._form.frame_bytes, b"\0"))
+        if not self._at:
+            return last
+        self._first.push(None)
+        return last + b"".join(_pulled(self._sink))
+
+    def _pushed(self, pcm: bytes) -> bytes:
+        pieces: list[bytes] = []
+        for frame in _frames(pcm, self._form, self._at):
+            self._at += frame.samples
+            self._first.push(frame)
+            pieces += _pulled(self._sink)
+        return b"".join(pieces)
+
+
+SPEED_FRAME_SAMPLES = 2_400
+"""Samples whose speed is changed at a time: 0.1 s, so that the first bytes come early."""
+
+SHORTEST_FRAME_SAMPLES = 16
+"""The filter fails on so few samples that none is left of them; some silence is added to a shorter end."""
 
 
 def resample(pcm: bytes, form: PcmForm, to: PcmForm) -> bytes:

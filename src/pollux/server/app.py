@@ -14,11 +14,24 @@ from urllib.parse import urlsplit
 import pollux
 from pollux.errors import ApiError, MethodNotAllowed, NotFound
 from pollux.media.workshop import Workshop
-from pollux.server import batches, chat, cors, embeddings, failures, files, health, models, native, native_paths, uploads
+from pollux.server import (
+    batches,
+    chat,
+    cors,
+    embeddings,
+    failures,
+    files,
+    health,
+    models,
+    native,
+    native_paths,
+    speech,
+    uploads,
+)
 from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
 from pollux.server.batch_work import BatchWorkers
-from pollux.server.exchange import CallerLeft, Exchange, Header, Receive, Scope, Send
+from pollux.server.exchange import BrokenOff, CallerLeft, Exchange, Header, Receive, Scope, Send
 from pollux.server.gemini_files import GeminiFiles
 from pollux.server.key_check import KeyCheck
 from pollux.server.limits import InFlight
@@ -47,6 +60,7 @@ OPENAI_BASES = ("/v1beta/openai", "/v1")
 """Where OpenAI's protocol is spoken. CONTRACT, section 1."""
 
 OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
+    "/audio/speech": {"POST": speech.create_speech},
     "/chat/completions": {"POST": chat.create_completion},
     "/batches": {"GET": batches.list_batches, "POST": batches.create_batch},
     "/embeddings": {"POST": embeddings.create_embeddings},
@@ -184,6 +198,9 @@ class App:
                 await _tell(exchange, failures.blame(exchange, error))
             except CallerLeft:
                 exchange.left = True
+            except BrokenOff as error:
+                log.warning("An answer broke off (%s): %s", exchange.request_id, error)
+                raise
             except asyncio.CancelledError:
                 if not exchange.left:
                     raise

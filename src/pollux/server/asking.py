@@ -171,7 +171,7 @@ class Asking:
     def _mends_end(self) -> bool:
         """Say whether to call again after an empty answer; then `body` is the repaired one."""
         end = self.reader.odd_end
-        if self._mended or end is None:
+        if self._mended or end is None or (end == "STOP" and self._plan.may_be_empty):
             return False
         if end == "MISSING_THOUGHT_SIGNATURE":
             return self._use_dummies()

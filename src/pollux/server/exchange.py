@@ -36,6 +36,10 @@ class CallerLeft(Exception):
     """The caller closed the connection before the request was whole."""
 
 
+class BrokenOff(Exception):
+    """An answer cannot be completed, and its beginning is sent: all that is left is to cut the connection."""
+
+
 class Exchange:
     """A request and its answer."""
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pollux.errors import InvalidRequest
 from pollux.server.exchange import Exchange
 from pollux.translate import losses
+from pollux.wire.openai.audio import SpeechDone
 from pollux.wire.openai.chat import ChatCompletion, ChatCompletionChunk
 from pollux.wire.openai.embeddings import EmbeddingList
 
@@ -29,7 +30,7 @@ def wanted_in_body(app: "App", exchange: Exchange) -> bool:
     return _chosen(exchange, b"x-pollux-report", _PLACES, default=app.settings.report == "body")
 
 
-def attach(exchange: Exchange, answer: ChatCompletion | ChatCompletionChunk | EmbeddingList) -> None:
+def attach(exchange: Exchange, answer: ChatCompletion | ChatCompletionChunk | EmbeddingList | SpeechDone) -> None:
     """Put the report into a whole answer, or into the last chunk of a streamed one, where that is wanted."""
     if exchange.reports_in_body:
         said = answer.extra_content.get("pollux", {}) if isinstance(answer.extra_content, dict) else {}

@@ -35,6 +35,7 @@ class Plan(Struct, frozen=True):
     """A request on its way: what goes to Gemini, what was lost, and what telling the answer needs.
 
     `answers` is how many choices were asked for, `candidate_count` how many of them one native call gives: all, or one.
+    `may_be_empty`: an answer without a word is one, as of a recording in which nobody speaks.
     """
 
     native: GenerateContentRequest
@@ -45,6 +46,7 @@ class Plan(Struct, frozen=True):
     answers: int = 1
     candidate_count: int = 1
     speech: Speech | None = None
+    may_be_empty: bool = False
 
     @property
     def tokens_max(self) -> float:

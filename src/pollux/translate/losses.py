@@ -12,6 +12,7 @@ import msgspec
 
 from pollux.errors import Unsupported
 from pollux.translate.notes import Note
+from pollux.wire.openai.audio import SpeechRequest
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
 
@@ -24,7 +25,7 @@ LISTED_MAX = 100
 UNKNOWN = "unknown"
 """The name in the code of a parameter that no request has."""
 
-REQUESTS: tuple[type[msgspec.Struct], ...] = (ChatCompletionRequest, EmbeddingsRequest)
+REQUESTS: tuple[type[msgspec.Struct], ...] = (ChatCompletionRequest, EmbeddingsRequest, SpeechRequest)
 """The requests of which losses are noted; an endpoint that notes some adds its own."""
 
 NAMES = frozenset(name for shape in REQUESTS for name in shape.__struct_fields__)

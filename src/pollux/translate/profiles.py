@@ -29,7 +29,8 @@ class Profile:
     `resolution_by_part`: media resolution for each part, else one for the whole request.
     `candidates_max`: how many answers one native call gives; 3.x and all image models refuse more than one. Source: Gemini
     API, GenerationConfig.candidateCount. `draws`: gives pictures. `speaks`: gives sound; "only" takes a text and gives nothing
-    else. Source: Gemini API, Image generation, Speech generation; lists of models.
+    else. `transcribes`: takes one sound and nothing else, and writes down what is said. Source: Gemini API, Image generation,
+    Speech generation, Audio transcription; lists of models.
     `ignores_sampling`, `penalties`, `log_probabilities`: whether temperature, top_p and top_k have no effect, and whether the
     others are taken; every model since 2.5 refuses these two ("Penalty is not enabled", "Logprobs is not enabled"). Source:
     Gemini API, GenerationConfig; recorded requests of 1.5; unconfirmed for Gemini 4.
@@ -48,6 +49,7 @@ class Profile:
     candidates_max: int = 1
     draws: bool = False
     speaks: Literal["no", "only", "perhaps"] = "no"
+    transcribes: bool = False
     penalties: bool = False
     log_probabilities: bool = False
 
@@ -101,7 +103,7 @@ FAMILIES: tuple[tuple[str, Profile], ...] = (
     ),
     (r"gemini-[34].*-tts", Profile("gemini-3-tts", speaks="only")),
     (r"gemini-3\.1-flash-lite", _since_3("gemini-3.1-flash-lite", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
-    (r"gemini-3\.5-transcribe", Profile("gemini-3.5-transcribe")),
+    (r"gemini-[\d.]+-transcribe", Profile("gemini-3.5-transcribe", transcribes=True)),
     (r"gemini-3\.5-flash-lite", _since_3("gemini-3.5-flash-lite", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
     (r"gemini-3\.5-flash", _since_3("gemini-3.5-flash", levels=MINIMAL_TO_HIGH, continues_prefill=True)),
     (r"gemini-3\.6-flash", _since_3("gemini-3.6-flash", levels=MINIMAL_TO_HIGH, ignores_sampling=True)),
