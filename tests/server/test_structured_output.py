@@ -87,6 +87,24 @@ def test_a_mismatch_is_reported_and_the_answer_stays(ask: Any, text: str, why: s
     assert mismatches(losses) == ([("response_format", why)] if why else [])
 
 
+@pytest.mark.parametrize(
+    ("schema", "good", "bad", "where"),
+    [
+        ({"type": "array", "items": [{"type": "string"}], "additionalItems": False}, '["a"]', '["a",1]', "additionalItems"),
+        ({"type": "integer", "minimum": 1, "exclusiveMinimum": True}, "2", "1", "exclusiveMinimum"),
+    ],
+    ids=["a tuple of draft 7", "a bound of draft 4"],
+)
+def test_schemas_of_old_drafts_that_do_not_say_so_are_checked(ask: Any, schema: Any, good: str, bad: str, where: str) -> None:
+    """Libraries write them without `$schema`; read as the newest draft they are no schemas."""
+    asked = {"type": "json_schema", "json_schema": {"name": "old", "schema": schema}}
+
+    assert mismatches(ask(reply({"text": good}), response_format=asked)[2]) == []
+    assert mismatches(ask(reply({"text": bad}), response_format=asked)[2]) == [
+        ("response_format", f"the answer does not satisfy the schema: {where} at the root")
+    ]
+
+
 @pytest.mark.parametrize("reason", ["MAX_TOKENS", "SAFETY"])
 def test_an_answer_that_was_cut_is_no_mismatch(ask: Any, reason: str) -> None:
     """It says by its finish reason that it is not whole."""

@@ -332,3 +332,69 @@ def test_many_losses_are_listed_in_part() -> None:
 
     assert len(notes) == 51
     assert notes[-1] == Note("s", "approximated", "30 further constraints of this schema are not enforced")
+
+
+@pytest.mark.parametrize(
+    ("schema", "lost"),
+    [
+        ({"enum": [1, 2, 3], "minimum": 2}, "schema.minimum"),
+        ({"type": "string", "enum": ["a", "b"], "pattern": "^a"}, "schema.pattern"),
+        ({"const": "a", "enumNames": ["A"]}, "schema.enumNames"),
+        (
+            {"allOf": [{"properties": {"a": {}}, "additionalProperties": False}, {"properties": {"b": {}}}]},
+            "schema.additionalProperties",
+        ),
+        ({"oneOf": [{"minimum": 1}, {"maximum": 5}]}, "schema.oneOf"),
+    ],
+)
+def test_what_stands_beside_is_not_lost_unsaid(schema: Json, lost: str) -> None:
+    """Beside the values of an enumeration, in another part of `allOf`, in another branch."""
+    notes: list[Note] = []
+    schemas.native(msgspec.json.encode(schema), "schema", notes)
+
+    assert [note.param for note in notes] == [lost]
+
+
+def test_null_instead_of_values_is_absence() -> None:
+    """As with every keyword but `const` and `default`."""
+    assert converted({"type": "string", "enum": None, "minLength": None}) == {"type": "string"}
+
+
+def test_true_is_not_one() -> None:
+    """Though Python has them equal: nothing is both."""
+    assert refused({"allOf": [{"enum": [1, 2]}, {"enum": [True, False]}]}).param == "schema.allOf[1].enum"
+    assert converted({"allOf": [{"enum": [1, {"a": 1}]}, {"enum": [1.0, {"a": 1.0}]}]})["anyOf"][0]["enum"] == [1]
+
+
+def test_a_function_s_only_object_stays_as_it_is() -> None:
+    """An optional model is a union with null; arguments are never null."""
+    model = {"type": "object", "description": "Said.", "additionalProperties": {"type": "string"}}
+    native, losses = schemas.convert({"anyOf": [model, {"type": "null"}]}, root="object")
+
+    assert native == {**model, "properties": {}}
+    assert losses == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {
+            "$defs": {chr(0x4E00 + i): {} for i in range(20_000)},
+            "anyOf": [{"$ref": "#/$defs/" + chr(0x4E00 + i)} for i in range(20_000)],
+        },
+        {"anyOf": [{"type": "object", "properties": {"a": {"const": i}}} for i in range(15_000)]},
+        {"properties": {"a": {"allOf": [{"enum": [*range(60_000)]}, {"enum": [*range(59_999, -1, -1)]}]}}},
+        {"allOf": [{"required": [f"a{i}" for i in range(30_000)]}, {"required": [f"b{i}" for i in range(30_000)]}]},
+    ],
+    ids=["names", "branches", "values", "required"],
+)
+def test_wide_schemas_are_converted(schema: Json) -> None:
+    """In the time of their length, not of its square: these take a quarter of a second each, squared they took ten."""
+    assert bytes(schemas.native(msgspec.json.encode(schema), "schema", [], root="object"))
+
+
+def test_many_parts_that_are_merged_are_refused() -> None:
+    """Each would copy what all before it said."""
+    parts: Json = [{"properties": {f"p{i}": {}}} for i in range(15_000)]
+
+    assert "more than 50000 sub-schemas" in refused({"allOf": parts}).message

@@ -96,13 +96,17 @@ def breach(asked: AskedSchema | None, text: str) -> str | None:
 
 
 def _first_error(validator: Any, value: Any) -> str | None:
-    if validator.is_valid(value):
-        return None
-    error = next(validator.iter_errors(value))
-    place: tuple[Any, ...] = ()
-    for step in error.instance_path[:50]:
-        place = (place, step)
-    return f"does not satisfy the schema: {error.kind.name} at {written(place).lstrip('.') or 'the root'}"
+    """Name the first fault alone: to look for all of them takes most of a second where there are many."""
+    from jsonschema_rs import ValidationError  # late, as where it is compiled
+
+    try:
+        validator.validate(value)
+    except ValidationError as error:
+        place: tuple[Any, ...] = ()
+        for step in error.instance_path[:50]:
+            place = (place, step)
+        return f"does not satisfy the schema: {error.kind.name} at {written(place).lstrip('.') or 'the root'}"
+    return None
 
 
 def _checker(asked: AskedSchema) -> _Checker:
@@ -126,14 +130,13 @@ def _compiled(schema: Schema, visits: int) -> _Checker:
         "validate_formats": False,
         "offline": True,
     }
-    drafts: list[dict[str, Any]] = [{}, {"draft": jsonschema_rs.Draft7}, {"draft": jsonschema_rs.Draft4}]
     patterns = _patterns(schema)
     plain = schema
     if len(patterns) > PATTERNS_MAX or not all(_compiles(jsonschema_rs, pattern, options) for pattern in patterns):
         plain = _without_patterns(schema)
-    for draft in drafts:
+    for validator in (jsonschema_rs.validator_for, jsonschema_rs.Draft7Validator, jsonschema_rs.Draft4Validator):
         try:
-            return _Checker(jsonschema_rs.validator_for(plain, **options, **draft), visits)
+            return _Checker(validator(plain, **options), visits)
         except (ValueError, jsonschema_rs.ReferencingError):
             continue
     return _Checker(None, 0)

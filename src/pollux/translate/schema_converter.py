@@ -22,10 +22,12 @@ from pollux.translate.schema_keywords import (
     ACCEPTED,
     ANNOTATIONS,
     FORMATS,
+    KEYWORDS,
     SILENT,
     TOLD,
     TYPES,
     Schema,
+    described,
     says_nothing,
     shown,
     speaks_of,
@@ -45,6 +47,9 @@ DEPTH_MAX = 45
 BRANCHES_MAX = 64
 """Most branches that are made by putting what stands beside a union into it."""
 
+COPIED_A_STEP = 30
+"""Merged keywords and properties that are copied in the time of a step."""
+
 DISTRIBUTED_MAX = 2000
 """Most keywords and properties that are repeated for that."""
 
@@ -52,6 +57,7 @@ _COMPOSING = frozenset({"allOf", "anyOf", "oneOf", *REFERENCES})
 _UNIONS = ("anyOf", "oneOf")
 _BARE = {name: {"type": name} for name in TYPES}
 _LEAF = frozenset({"type", "title", "description"})
+_BESIDE_VALUES = ANNOTATIONS | {"type", "enum", "const", "nullable", "$defs", "definitions"}
 _OLD_DRAFTS = ("draft-04", "draft-06", "draft-07", "draft4", "draft6", "draft7")
 
 Loss = tuple[Place, Literal["ignored", "approximated"], str]
@@ -68,6 +74,7 @@ class Converter:
         self._origins: dict[int, Place] = {}
         self._kept_alive: list[Any] = []
         self._names: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
         self._waiting: deque[tuple[str, Any, Place]] = deque()
         self._definitions: dict[str, Schema] = {}
         self._definition_places: dict[str, Place] = {}
@@ -126,8 +133,8 @@ class Converter:
             raise SchemaFault((place, "type"), f"must be one of {', '.join(sorted(TYPES))}, or a list of these")
         if schema.keys() <= _LEAF and texts(schema):
             return schema
-        if "const" in schema or "enum" in schema:
-            return enumerated(schema, kind, place, self._lose)
+        if "const" in schema or schema.get("enum") is not None:
+            return self._enumerated(schema, kind, place)
         if schema.get("nullable") is True and type(kind) is str and kind != "null":
             self._lose((place, "nullable"), "taken as OpenAPI means it: null is allowed too")
             kind = [kind, "null"]
@@ -191,10 +198,23 @@ class Converter:
         if schema.get("required") is not None:
             self._required(schema, out, told, place)
         check_bounds(out, schema, place)
-        told = [text for text in told if text not in out.get("description", "")]
-        if told:
-            out["description"] = "\n".join([*filter(None, [out.get("description")]), *told])
-        return out
+        return described(out, told)
+
+    def _enumerated(self, schema: Schema, kind: Any, place: Place) -> Schema:
+        """Convert `enum` and `const`; what constrains the values further is told."""
+        out = enumerated(schema, kind, place, self._lose)
+        if schema.keys() <= _BESIDE_VALUES:
+            return out
+        told: list[str] = []
+        for keyword, value in schema.items():
+            if keyword == UNSAID:
+                for lost, condition in value:
+                    self._tell(lost, condition, told, place)
+            elif keyword in KEYWORDS and keyword not in _BESIDE_VALUES:
+                self._tell(keyword, value, told, place)
+            elif keyword not in _BESIDE_VALUES and not keyword.startswith("x-"):
+                self._lose((place, keyword), "JSON Schema has no such keyword", "ignored")
+        return described(out, told)
 
     def _tell(self, keyword: str, value: Any, told: list[str], place: Place) -> None:
         """Say a constraint that the service does not know in words."""
@@ -230,7 +250,7 @@ class Converter:
         at = (place, "required")
         wanted = names(at, schema["required"])
         properties = out.get("properties", {})
-        absent = [name for name in wanted if name not in properties]
+        absent = [name for name in dict.fromkeys(wanted) if name not in properties]
         if absent:
             if schema.get("additionalProperties") is False and not schema.get("patternProperties"):
                 raise Contradiction(at, f"names {absent[0][:80]!r}, which additionalProperties forbids")
@@ -317,8 +337,8 @@ class Converter:
         for kind in kinds:
             if not isinstance(kind, str) or kind not in TYPES:
                 raise SchemaFault((place, "type"), f"must hold nothing but {', '.join(sorted(TYPES))}")
-        if "enum" in schema or "const" in schema:
-            return enumerated(schema, kinds, place, self._lose)
+        if "const" in schema or schema.get("enum") is not None:
+            return self._enumerated(schema, kinds, place)
         beside = {name: value for name, value in schema.items() if name in ANNOTATIONS}
         rest = {name: value for name, value in schema.items() if name not in ANNOTATIONS and name != "type"}
         branches = [
@@ -378,10 +398,10 @@ class Converter:
         if name is None:
             step = str(where[1]) if where else "root"
             wanted = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in step)[:64] or "_"
-            name, number = wanted, 2
-            taken = set(self._names.values())
-            while name in taken:
-                name, number = f"{wanted}_{number}", number + 1
+            name = wanted
+            while name in self._definition_places:
+                self._numbers[wanted] = self._numbers.get(wanted, 1) + 1
+                name = f"{wanted}_{self._numbers[wanted]}"
             self._names[id(target)] = name
             self._definition_places[name] = where
             self._waiting.append((name, target, where))
@@ -396,6 +416,7 @@ class Converter:
             raise Contradiction(at, "allows nothing")
         if keyword == "oneOf" and len(converted) > 1 and not self._exclude_one_another(branches):
             self._lose(at, "read as anyOf: that only one branch holds is not enforced")
+            keyword = "anyOf"  # as the service reads it: a branch may allow more than the caller's, and so meet another
         return {keyword: converted}
 
     def _exclude_one_another(self, branches: list[Any]) -> bool:
@@ -499,6 +520,7 @@ class Converter:
             other, more = self._flat(part, where, depth, following)
             base = both(base, other, where)
             unions += more
+            self._steps += sum(len(value) for value in base.values() if isinstance(value, (dict, list))) // COPIED_A_STEP
         return base, unions
 
     def _remember_places(self, base: Schema, place: Place) -> None:

@@ -40,7 +40,7 @@ TABLE: tuple[Keyword, ...] = (
     Keyword(
         ("anyOf",), "kept", "constraints beside it are put into every branch; where that grows too large, the branches are told"
     ),
-    Keyword(("oneOf",), "kept", "the service reads it as `anyOf`; reported unless the branches exclude one another"),
+    Keyword(("oneOf",), "kept", "where the branches exclude one another; else it becomes `anyOf`, and is reported"),
     Keyword(
         ("$ref", "$dynamicRef", "$recursiveRef"),
         "kept",
@@ -83,6 +83,7 @@ TABLE: tuple[Keyword, ...] = (
     ),
 )
 
+KEYWORDS = frozenset(name for row in TABLE for name in row.names)
 TOLD = frozenset(name for row in TABLE if row.fate == "told" for name in row.names) - {"examples", "example"}
 SILENT = frozenset(name for row in TABLE if row.fate == "dropped" for name in row.names)
 ANNOTATIONS = frozenset({"title", "description", "default", "examples", "example"}) | SILENT
@@ -157,6 +158,13 @@ def words(keyword: str, value: Any) -> str:
         return _WORDS[keyword](value)
     text = shown(value)
     return f"JSON Schema {keyword}: {text}" if text else ""
+
+
+def described(schema: Schema, told: list[str]) -> Schema:
+    """Put conditions into the description, below the caller's own words, where these do not say them already."""
+    own = schema.get("description", "")
+    told = [text for text in told if text not in own]
+    return {**schema, "description": "\n".join([*filter(None, [own]), *told])} if told else schema
 
 
 def says_nothing(keyword: str, value: Any) -> bool:

@@ -24,7 +24,21 @@ def both(one: Schema, other: Schema, place: Place) -> Schema:
             merged[keyword] = value
         elif merged[keyword] != value:
             merged[keyword] = _merged(keyword, merged[keyword], value, place, merged)
+    for this, that in ((one, other), (other, one)):
+        if _reaches(this, that):
+            merged[UNSAID] = [*merged.get(UNSAID, ()), ("additionalProperties", this["additionalProperties"])]
     return merged
+
+
+def _reaches(this: Schema, that: Schema) -> bool:
+    """Say whether what one schema says of further properties holds for properties that only the other one names.
+
+    Taken at its word, two objects that allow no further properties allow nothing together; zod writes intersections so.
+    """
+    theirs = that.get("properties")
+    if this.get("additionalProperties") in (None, True, {}) or not isinstance(theirs, dict):
+        return False
+    return not theirs.keys() <= (this.get("properties") or {}).keys()
 
 
 def _merged(keyword: str, one: Any, other: Any, place: Place, merged: Schema) -> Any:
@@ -32,7 +46,8 @@ def _merged(keyword: str, one: Any, other: Any, place: Place, merged: Schema) ->
         case "type":
             return _common_types(one, other, place)
         case "enum" if isinstance(one, list) and isinstance(other, list):
-            common = [value for value in one if value in other]
+            known = {comparable(value) for value in other}
+            common = [value for value in one if comparable(value) in known]
             if not common:
                 raise Contradiction((place, "enum"), "has no value in common with the enum beside it")
             return common
@@ -41,7 +56,7 @@ def _merged(keyword: str, one: Any, other: Any, place: Place, merged: Schema) ->
         case "properties" | "patternProperties" if isinstance(one, dict) and isinstance(other, dict):
             return one | {name: _every(one[name], schema) if name in one else schema for name, schema in other.items()}
         case "required" if isinstance(one, list) and isinstance(other, list):
-            return [*one, *(name for name in other if name not in one)]
+            return [*one, *other]
         case "additionalProperties" | "items" | "unevaluatedProperties" | "unevaluatedItems":
             if isinstance(one, list) or isinstance(other, list):
                 merged.setdefault(UNSAID, []).append((keyword, other))
@@ -61,6 +76,18 @@ def _merged(keyword: str, one: Any, other: Any, place: Place, merged: Schema) ->
             return one
     merged[UNSAID] = [*merged.get(UNSAID, ()), (keyword, other)]
     return one
+
+
+def comparable(value: Any) -> Any:
+    """Give what is equal, and hashes alike, for values that are equal in JSON: 1 is 1.0, and is not true."""
+    match value:
+        case dict():
+            return "{", frozenset((name, comparable(inner)) for name, inner in value.items())
+        case list():
+            return "[", tuple(map(comparable, value))
+        case bool():
+            return "true" if value else "false", None
+    return value
 
 
 def _every(one: Any, other: Any) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pollux.translate.schema_converter import Loss
 from pollux.translate.schema_keywords import Schema
+from pollux.translate.schema_merging import comparable
 from pollux.translate.schema_places import SchemaFault
 
 _PREFIX = "#/$defs/"
@@ -52,18 +53,21 @@ def _resolved(branch: Schema, definitions: dict[str, Schema]) -> Schema | None:
 def _together(branches: list[Schema]) -> Schema:
     if not branches:
         raise SchemaFault(((), "type"), "must be object: a function's arguments are one")
-    properties: dict[str, list[Any]] = {}
+    if len(branches) == 1:
+        return branches[0]
+    properties: dict[str, dict[Any, Any]] = {}
     for branch in branches:
         for name, sub in branch.get("properties", {}).items():
-            if sub not in properties.setdefault(name, []):
-                properties[name].append(sub)
+            properties.setdefault(name, {}).setdefault(comparable(sub), sub)
     together: Schema = {
         "type": "object",
-        "properties": {name: subs[0] if len(subs) == 1 else {"anyOf": subs} for name, subs in properties.items()},
+        "properties": {
+            name: next(iter(subs.values())) if len(subs) == 1 else {"anyOf": [*subs.values()]}
+            for name, subs in properties.items()
+        },
     }
-    required = [
-        name for name in branches[0].get("required", ()) if all(name in branch.get("required", ()) for branch in branches)
-    ]
+    everywhere = set[str].intersection(*({*branch.get("required", ())} for branch in branches))
+    required = [name for name in branches[0].get("required", ()) if name in everywhere]
     if required:
         together["required"] = required
     if all(branch.get("additionalProperties") is False for branch in branches):

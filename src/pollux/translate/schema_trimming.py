@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pollux.translate.schema_keywords import ACCEPTED, Schema, shown
+from pollux.translate.schema_keywords import ACCEPTED, Schema, described, shown
 from pollux.wire.gemini.generate import FunctionDeclaration, GenerateContentRequest, GenerationConfig
 
 DEPTH_MAX = 5
@@ -67,7 +67,7 @@ def trimmed(schema: Schema, depth: int = 0) -> Schema:
     if depth >= DEPTH_MAX and not {"properties", "items", "prefixItems", "anyOf", "oneOf"}.isdisjoint(schema):
         text = shown({name: value for name, value in schema.items() if name not in ("type", "title", "description")})
         rest: Schema = {name: schema[name] for name in ("type", "title", "description") if name in schema}
-        return _told(rest, [f"JSON Schema: {text}"] if text else [])
+        return described(rest, [f"JSON Schema: {text}"] if text else [])
     out: Schema = {}
     told: list[str] = []
     for keyword, value in schema.items():
@@ -87,10 +87,4 @@ def trimmed(schema: Schema, depth: int = 0) -> Schema:
                 out[keyword] = [trimmed(inner, depth + (keyword == "prefixItems")) for inner in value]
             case _:
                 out[keyword] = value
-    return _told(out, [text for text in told if text])
-
-
-def _told(schema: Schema, told: list[str]) -> Schema:
-    if not told:
-        return schema
-    return {**schema, "description": "\n".join([*filter(None, [schema.get("description")]), *told])}
+    return described(out, [text for text in told if text])
