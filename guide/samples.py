@@ -28,6 +28,7 @@ GREEN = (
     Sample("04", 2, checks.stream),
     Sample("05", 3, checks.tool_call),
     Sample("06", 6, checks.image_seen),
+    Sample("07", 7, checks_jobs.picture),
     Sample("10", 6, checks.audio_heard),
     Sample("11", 5, checks.event),
     Sample("14", 4, checks.cached, with_cache),
@@ -37,7 +38,6 @@ GREEN = (
     Sample("13", 8, checks_jobs.batch, both_file_ways),
 )
 LATER = (
-    Sample("07", 7, checks_jobs.picture),
     Sample("08", 7, checks_jobs.video_created),
     Sample("09", 7, checks_jobs.video_finished, with_video, after="08"),
 )

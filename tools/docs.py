@@ -14,11 +14,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pollux.cli.main import COMMANDS, EXAMPLES, parser
 from pollux.cli.options import flag
 from pollux.settings import Settings
+from pollux.translate import images as image_rows
 from pollux.translate import schema_converter, schemas, tools
 from pollux.translate.endings import ENDINGS
 from pollux.translate.generation_config import ELSEWHERE, NATIVE, SAME_AS
+from pollux.translate.image_sizes import PIXELS
 from pollux.translate.parameters import GOOGLE_ROWS, ROWS, Row
-from pollux.translate.profiles import FAMILIES, NEWEST, Profile
+from pollux.translate.profiles import FAMILIES, NEWEST, NEWEST_PAINTER, PAINTERS, Painter, Profile
 from pollux.translate.schema_keywords import TABLE as KEYWORDS
 from pollux.translate.speech import VOICES
 from pollux.translate.speech_request import SPEECH_GOOGLE_ROWS, SPEECH_ROWS
@@ -111,6 +113,45 @@ def losses() -> str:
             "These names occur, and `unknown` for a parameter that nobody knows:",
             "",
             *(f"- `{row.name}`{_when(row)}" for row in ROWS if row.fate != "refused"),
+            "",
+        ]
+    )
+
+
+def images() -> str:
+    """The page of pictures: `tools/images.md`, then sizes and parameters from the tables."""
+    names: dict[Painter, list[str]] = {made: [] for made in (*(made for _, made in PAINTERS), NEWEST_PAINTER)}
+    for pattern, made in PAINTERS:
+        names[made].append(pattern.replace("\\", "").partition("|")[0])
+    return "\n".join(
+        [
+            (Path(__file__).with_name("images.md")).read_text("utf-8").rstrip("\n"),
+            "",
+            *_generated("`tools/images.md`, the tables in `src/pollux/translate/images.py` and `image_sizes.py`"),
+            "",
+            "| aspect ratio | pixels at 1K |",
+            "|---|---|",
+            *(f"| {ratio} | {width}x{height} |" for ratio, (width, height) in PIXELS.items()),
+            "",
+            "512 is half as long, 2K twice, 4K four times.",
+            "",
+            "| model | aspect ratios | image sizes | pictures that it takes |",
+            "|---|---|---|---|",
+            *(
+                f"| {', '.join(f'`{name}`' for name in named) or 'any other'} | {len(made.ratios)} | "
+                f"{', '.join(made.sizes) or 'one'} | {made.pictures_max} |"
+                for made, named in names.items()
+            ),
+            "",
+            "## Parameters",
+            "",
+            *_rows(image_rows.ROWS),
+            "",
+            "### Fields of extra_body.google",
+            "",
+            "They may stand in `extra_body.google`, `extra_body`, `google` or at the top level, in snake or camel case.",
+            "",
+            *_rows(image_rows.GOOGLE_ROWS),
             "",
         ]
     )
@@ -236,6 +277,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "audio.md": audio,
         "cli.md": cli,
         "endings.md": endings,
+        "images.md": images,
         "losses.md": losses,
         "parameters.md": parameters,
         "settings.md": settings,

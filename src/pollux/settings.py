@@ -120,6 +120,18 @@ class Settings:
         "Tokens of embeddings, where the model does not say them: counted by countTokens beside the call (it costs no money, "
         "but requests), or estimated from the length. The answer says which.",
     )
+    image_model: str = setting(
+        "gemini-nano-banana-2.1",
+        "Model of an image request that names none, as OpenAI's clients may; it is in the loss report.",
+    )
+    public_url: str = setting(
+        "",
+        "Address under which callers reach this server, as https://host, for the links in its answers. "
+        "Default: the request's Host header, with https where a proxy says so in X-Forwarded-Proto.",
+    )
+    link_seconds: float = setting(
+        3600.0, "How long a link to a picture (response_format url) is good; then the picture is removed. An hour is OpenAI's."
+    )
     batch_lines_max: int = setting(1_000_000, "Lines of one batch; a million pass through in some hundred megabytes.")
     batch_poll_seconds: float = setting(
         10.0,
@@ -367,6 +379,8 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError("The setting shutdown_grace_seconds must not be below zero or endless.")
     if settings.upstream_url and not _URL.match(settings.upstream_url):
         raise SettingsError("The setting upstream_url must look like https://host or http://host:port, without a path.")
+    if settings.public_url and not _URL.match(settings.public_url):
+        raise SettingsError("The setting public_url must look like https://host or http://host:port, without a path.")
     if settings.store_url and not settings.store_url.startswith(("postgresql://", "postgres://")):
         raise SettingsError("The setting store_url must look like postgresql://user:password@host/name.")
     if settings.bytes_url and "://" not in settings.bytes_url:

@@ -11,6 +11,8 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 | chat/exchanges | openai.json, gemini.json: the native answers in turn | sent.json, answer.json      |
 | embeddings/requests | openai.json | gemini.json or refused.json; notes.json with a loss    |
 | audio/speech  | openai.json  | gemini.json or refused.json; notes.json with a loss          |
+| images/requests | openai.json | gemini.json or refused.json; notes.json with a loss        |
+| images/replies | gemini.json | openai.json                                                  |
 | failures      | gemini.json  | openai.json: status, headers and body of both                |
 | models        | gemini.json  | openai.json                                                  |
 
@@ -40,13 +42,13 @@ from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.server.speaking import Speaking
 from pollux.store.turns import SqliteTurnStore
-from pollux.translate import chat, chat_answer, embeddings, failures, models, speech_request
+from pollux.translate import chat, chat_answer, embeddings, failures, images, models, speech_request
 from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.events import Event
 from pollux.translate.media import Found
 from pollux.translate.memory import Trail, Turn
 from pollux.translate.notes import Note
-from pollux.translate.profiles import Profile, embedder, profile
+from pollux.translate.profiles import Profile, embedder, painter, profile
 from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
 from pollux.wire.closed import Decoders
@@ -56,14 +58,17 @@ from pollux.wire.gemini.models import decode_models
 from pollux.wire.openai.audio import SpeechRequest
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
+from pollux.wire.openai.images import CreateImageRequest
 from pollux.wire.openai.models import ModelList
 from tests.judges import exchanges, finding, playing
 
 FOLDER = Path(__file__).resolve().parents[1] / "pairs"
 
 _DECODERS = Decoders(ChatCompletionRequest)
+_IMAGES = Decoders(CreateImageRequest)
 
 DEFAULT_MODEL = "gemini-3.6-flash"
+DEFAULT_PAINTER = "gemini-nano-banana-2.1"
 
 STAMP = chat_answer.Stamp("0123456789abcdef01234567", 1_784_000_000)
 """What an answer has from outside: digits for its ids, used where the native reply has none, and the time."""
@@ -310,6 +315,26 @@ def _sent(model: str, plan: chat.Plan, notes: list[Note]) -> Computed:
     return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
 
 
+async def _images_request(case: Case) -> Computed:
+    notes: list[Note] = []
+    try:
+        request = bodies.read_request(case.given("openai.json"), _IMAGES, notes, nesting_max=100)
+        model = models.bare_id(request.model or DEFAULT_PAINTER)
+        plan = images.to_gemini(request, [images.prompt_part(request.prompt)], painter(model))
+    except ApiError as error:
+        return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
+    sent = {"model": f"models/{model}"} | msgspec.json.decode(encode_request(plan.natives()[0]).body)
+    notes += plan.notes
+    return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
+
+
+async def _images_reply(case: Case) -> Computed:
+    app = playing.server(playing.FakeHttp(lambda _: playing.Played(case.given("gemini.json"))))
+    asked = {"model": DEFAULT_PAINTER, "prompt": "A lighthouse"}
+    answer = (await playing.ask(app, "POST", "/v1/images/generations", asked)).json
+    return {"openai.json": page(answer | ({"created": STAMP.created} if "created" in answer else {}))}
+
+
 COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "chat/requests": _request,
     "chat/replies": _reply,
@@ -317,6 +342,8 @@ COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "chat/exchanges": _exchanged,
     "embeddings/requests": _embeddings_request,
     "audio/speech": _speech,
+    "images/requests": _images_request,
+    "images/replies": _images_reply,
     "failures": _failure,
     "models": _models,
 }
@@ -327,6 +354,8 @@ SIDES = {
     "chat/exchanges": ("sent.json", "answer.json"),
     "embeddings/requests": ("gemini.json", "refused.json", "notes.json"),
     "audio/speech": ("gemini.json", "refused.json", "notes.json"),
+    "images/requests": ("gemini.json", "refused.json", "notes.json"),
+    "images/replies": ("openai.json",),
     "failures": ("openai.json",),
     "models": ("openai.json",),
 }

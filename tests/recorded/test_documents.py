@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from pollux.errors import ApiError, Unsupported
-from pollux.translate import chat
+from pollux.translate import chat, images
 from pollux.translate.parameters import ROWS
 from pollux.translate.profiles import profile
 from pollux.translate.speech_request import SPEECH_ROWS
@@ -81,18 +81,22 @@ CASES = {str(case): case for case in pairs.cases()}
 BUILT = [name for name, case in CASES.items() if "gemini.json" in case.golden()]
 REQUESTS = {"chat/requests": "CreateChatCompletionRequest", "embeddings/requests": "CreateEmbeddingRequest"} | {
     "audio/speech": "CreateSpeechRequest",
+    "images/requests": "CreateImageRequest",
 }
 NATIVE_SIDES = {"chat/requests": "GenerateContentRequest", "chat/replies": "GenerateContentResponse"} | {
     "chat/streams": "GenerateContentResponse",
     "chat/exchanges": "GenerateContentRequest",
     "embeddings/requests": "BatchEmbedContentsRequest",
     "audio/speech": "GenerateContentRequest",
+    "images/requests": "GenerateContentRequest",
+    "images/replies": "GenerateContentResponse",
     "models": "ListModelsResponse",
 }
 ANSWERS = {
     "chat/replies": "CreateChatCompletionResponse",
     "chat/streams": "CreateChatCompletionStreamResponse",
     "chat/exchanges": "CreateChatCompletionResponse",
+    "images/replies": "ImagesResponse",
     "models": "ListModelsResponse",
 }
 
@@ -203,6 +207,17 @@ def test_every_parameter_of_openai_s_document_has_a_row() -> None:
 
     assert len(documented) > 30
     assert documented <= {row.name for row in ROWS}
+
+
+@pytest.mark.parametrize(
+    "schema", ["CreateImageRequest", "CreateImageEditRequest", "EditImageBodyJsonParam", "CreateImageVariationRequest"]
+)
+def test_every_parameter_of_images_has_a_row(schema: str) -> None:
+    """None of them is lost in silence, here too."""
+    documented = openai_document.properties(schema)
+
+    assert len(documented) > 5
+    assert documented <= {row.name for row in images.ROWS}
 
 
 @pytest.mark.parametrize("file", OPENAI_REQUESTS, ids=str)

@@ -6,6 +6,8 @@ Turned pictures are set upright, and everything that is not pixels (places, came
 
 import io
 import struct
+from base64 import b64encode
+from binascii import a2b_base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -81,6 +83,16 @@ def convert(
             _check_size(*size)
             image.draft("RGB", size)  # a JPEG is decoded no larger than needed
         return _encoded(_sized(_upright(image), size, fit, background), to, quality, background)
+
+
+def redrawn(data: str, to: ImageFormat, *, quality: int | None = None) -> str:
+    """Convert a picture in base64 into base64: a large one is neither decoded nor encoded beside the event loop."""
+    return b64encode(convert(a2b_base64(data), to, quality=quality)).decode("ascii")
+
+
+def recomposed(original: bytes, edited: str, mask: bytes, to: ImageFormat = "png", *, quality: int | None = None) -> str:
+    """Do `compose` for an edited picture in base64, and give base64."""
+    return b64encode(compose(original, a2b_base64(edited), mask, to, quality=quality)).decode("ascii")
 
 
 def thumbnail(data: bytes, side_max: int = 512, to: ImageFormat = "webp") -> bytes:

@@ -22,6 +22,8 @@ from pollux.server import (
     failures,
     files,
     health,
+    image_links,
+    images,
     models,
     native,
     native_paths,
@@ -64,12 +66,14 @@ OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
     "/chat/completions": {"POST": chat.create_completion},
     "/batches": {"GET": batches.list_batches, "POST": batches.create_batch},
     "/embeddings": {"POST": embeddings.create_embeddings},
+    "/images/generations": {"POST": images.create_image},
     "/models": {"GET": models.list_models},
     "/files": {"GET": files.list_files, "POST": files.create_file},
     "/uploads": {"POST": uploads.create_upload},
 }
 OPENAI_ITEMS: dict[str, dict[str, ItemHandler]] = {
     "/batches/": {"GET": batches.retrieve_batch, "POST": batches.cancel_batch},
+    "/images/": {"GET": image_links.show_image},
     "/models/": {"GET": models.retrieve_model},
     "/files/": {"GET": files.retrieve_file, "DELETE": files.delete_file},
     "/uploads/": {"POST": uploads.change_upload},
@@ -105,6 +109,7 @@ class App:
         self.storing = Storing(settings)
         self.owned = open_owned(settings, self.passthrough.host, self.storing)
         self.sealer = Sealer(settings.secret)
+        self.image_links = image_links.ImageLinks(settings, self.storing)
         self.addresses = Addresses(self.passthrough, self.sealer)
         self.fetcher = _fetcher(settings)
         self.native_files = NativeFiles(http, **origin)

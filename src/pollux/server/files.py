@@ -210,15 +210,17 @@ def attachment(filename: str) -> str:
 
 
 async def give_content(exchange: Exchange, store: "Store", caller: Caller, file: "File") -> None:
-    """Answer with the bytes of a file, or the range of them that is asked for."""
+    """Answer with the bytes of a file, as an attachment, or the range of them that is asked for."""
+    disposition = (b"content-disposition", attachment(file.filename).encode("ascii"))
+    await give(exchange, store, caller.owner, file, (*BYTES, disposition))
+
+
+async def give(exchange: Exchange, store: "Store", owner: str, file: "File", headers: tuple[Header, ...]) -> None:
+    """Answer with the bytes of a file, or the range of them that is asked for. Raises ApiError."""
     from pollux.store.blobs import BytesMissing
 
     etag = f'"{file.id}"'.encode()  # a file never changes
-    headers: tuple[Header, ...] = (
-        *BYTES,
-        (b"etag", etag),
-        (b"content-disposition", attachment(file.filename).encode("ascii")),
-    )
+    headers += ((b"etag", etag),)
     if etag in exchange.headers.get(b"if-none-match", b""):
         await exchange.start(304, headers)
         await exchange.send(b"", more=False)
@@ -233,7 +235,7 @@ async def give_content(exchange: Exchange, store: "Store", caller: Caller, file:
         await exchange.start(status, headers)
         await exchange.send(b"", more=False)
         return
-    segments = await store.files.segments(caller.owner, file.id)
+    segments = await store.files.segments(owner, file.id)
     if not segments:
         unknown(file.id)  # deleted in this moment
     async with aclosing(store.files.read(segments, start, stop)) as pieces:

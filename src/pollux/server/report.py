@@ -8,6 +8,7 @@ from pollux.translate import losses
 from pollux.wire.openai.audio import SpeechDone
 from pollux.wire.openai.chat import ChatCompletion, ChatCompletionChunk
 from pollux.wire.openai.embeddings import EmbeddingList
+from pollux.wire.openai.images import CompletedEvent, ImagesResponse
 
 if TYPE_CHECKING:
     from pollux.server.app import App
@@ -30,8 +31,11 @@ def wanted_in_body(app: "App", exchange: Exchange) -> bool:
     return _chosen(exchange, b"x-pollux-report", _PLACES, default=app.settings.report == "body")
 
 
-def attach(exchange: Exchange, answer: ChatCompletion | ChatCompletionChunk | EmbeddingList | SpeechDone) -> None:
-    """Put the report into a whole answer, or into the last chunk of a streamed one, where that is wanted."""
+Answer = ChatCompletion | ChatCompletionChunk | EmbeddingList | SpeechDone | ImagesResponse | CompletedEvent
+
+
+def attach(exchange: Exchange, answer: Answer) -> None:
+    """Put the report into a whole answer, or into the last message of a streamed one, where that is wanted."""
     if exchange.reports_in_body:
         said = answer.extra_content.get("pollux", {}) if isinstance(answer.extra_content, dict) else {}
         answer.extra_content = {"pollux": said | losses.sheet(exchange.notes)}

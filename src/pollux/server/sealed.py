@@ -2,6 +2,7 @@
 
 Nothing of a session is kept here, so an id works in every worker and replica that has the secret, and after a restart. The
 holder of an id may send pieces of one upload and nothing else, as with the native API, whose upload URLs need no key.
+Links to pictures are sealed so too: owner and file id in place of the URL.
 
 The seal is a synthetic initialization vector: the tag of the text is also the nonce of its encryption, so that no chance is
 needed and nothing can repeat. HMAC-SHA-256 is the one function, under two keys. See docs/decisions.
@@ -16,14 +17,14 @@ TAG_BYTES = 16
 
 
 class Sealer:
-    """Seals and opens (owner, URL) pairs."""
+    """Seals and opens (owner, URL) pairs. What is sealed for one purpose is not opened for another."""
 
-    def __init__(self, secret: str) -> None:
-        self._tag_key = _derived(secret, b"pollux upload url, tag")
-        self._stream_key = _derived(secret, b"pollux upload url, stream")
+    def __init__(self, secret: str, purpose: str = "upload url") -> None:
+        self._tag_key = _derived(secret, f"pollux {purpose}, tag".encode())
+        self._stream_key = _derived(secret, f"pollux {purpose}, stream".encode())
 
     def seal(self, owner: str, url: str) -> str:
-        """Give the id of an upload session, of characters that stand in a query as they are."""
+        """Give the id of an upload session, of characters that stand in a query or a path as they are."""
         text = f"{owner}\n{url}".encode()
         tag = self._tag(text)
         return base64.urlsafe_b64encode(tag + self._mixed(tag, text)).rstrip(b"=").decode()

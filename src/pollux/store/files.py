@@ -18,6 +18,9 @@ from pollux.store.garbage import Garbage
 COLUMNS = "id, created_us, filename, purpose, bytes, mime_type, sha256, expires_us"
 
 
+LINKED = "linked"
+"""The purpose of a file that is behind a link and nowhere else: it is in no list."""
+
 UNBOUNDED = 2**62
 """More bytes than anybody has."""
 
@@ -85,8 +88,8 @@ class Files:
         self, owner: str, *, after: str | None, limit: int, order: Literal["asc", "desc"], purpose: str | None
     ) -> Page | None:
         """Give up to `limit` files behind the file `after`, by age; None when there is no such file and was none lately."""
-        values: list[object] = [owner, self._clock.now_us(), limit + 1]
-        where = "owner = $1 AND (expires_us IS NULL OR expires_us > $2)"
+        values: list[object] = [owner, self._clock.now_us(), limit + 1, LINKED]
+        where = "owner = $1 AND (expires_us IS NULL OR expires_us > $2) AND purpose <> $4"
         if purpose is not None:
             values.append(purpose)
             where += f" AND purpose = ${len(values)}"

@@ -49,15 +49,15 @@ def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
     for name, (value, path) in found.items():
         match name:
             case "thinking_config":
-                known[name] = _convert(value, ThinkingConfig, path)
+                known[name] = converted(value, ThinkingConfig, path)
             case "tools":
-                known[name] = _convert(value if isinstance(value, list) else [value], list[dict[str, Any]], path)
+                known[name] = converted(value if isinstance(value, list) else [value], list[dict[str, Any]], path)
             case "cached_content":
                 known[name] = _cached_content(value, path)
             case "safety_settings":
                 known[name] = safety_settings(value, path, notes)
             case "generation_config":
-                config |= _inside(value, path)
+                config |= inside(value, path)
             case "labels":
                 known[name] = _plain(value, dict[str, str], path)
             case "store":
@@ -71,7 +71,7 @@ def extras(request: ChatCompletionRequest, notes: list[Note]) -> Extras:
     for name, kind in (("image_config", dict[str, Any]), ("media_resolution", str)):
         if name in config:
             value, path = config[name]
-            known[name] = _convert(value, kind, path)
+            known[name] = converted(value, kind, path)
     return Extras(config=config, **known)
 
 
@@ -125,7 +125,7 @@ def _cached_content(value: Any, path: str) -> str:
     return value
 
 
-def _inside(value: Any, path: str) -> dict[str, tuple[Any, str]]:
+def inside(value: Any, path: str) -> dict[str, tuple[Any, str]]:
     """Give the fields of an object in snake case, each with its value and its place; explicit null is absence."""
     return {snake(key): (inner, joined(path, key)) for key, inner in _object(value, path).items() if inner is not None}
 
@@ -138,7 +138,7 @@ def _object(value: Any, path: str) -> dict[str, Any]:
     return value
 
 
-def _convert(value: Any, kind: Any, path: str) -> Any:
+def converted(value: Any, kind: Any, path: str) -> Any:
     """Convert a native object that callers may spell either way."""
     return _plain(camel_keys(value), kind, path)
 

@@ -170,3 +170,43 @@ _EMBEDDERS = tuple((re.compile(pattern), embedder) for pattern, embedder in EMBE
 def embedder(model: str) -> Embedder:
     """Give what is known of an embedding model, by its bare id."""
     return next((embedder for pattern, embedder in _EMBEDDERS if pattern.match(model)), NEWEST_EMBEDDER)
+
+
+TEN_RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+FOURTEEN_RATIOS = (*TEN_RATIOS, "1:4", "4:1", "1:8", "8:1")
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """What is known of a family of image models.
+
+    `ratios`: the aspect ratios that it makes. `sizes`: its image sizes from the smallest; none where it has one size only.
+    `pictures_max`: how many pictures it takes. `needs_words`: it draws only where it may write too. `known`: whether these
+    lists are the family's own; else the service says itself what it does not make.
+    """
+
+    ratios: tuple[str, ...] = FOURTEEN_RATIOS
+    sizes: tuple[str, ...] = ("1K", "2K", "4K")
+    pictures_max: int = 14
+    needs_words: bool = False
+    known: bool = True
+
+
+NEWEST_PAINTER = Painter(known=False)
+
+PAINTERS: tuple[tuple[str, Painter], ...] = (
+    # Source: Gemini API, Image generation, aspect ratios and image sizes; limits of input images.
+    (r"gemini-2\.5-flash-image", Painter(TEN_RATIOS, (), pictures_max=3)),
+    (r"gemini-2\.0", Painter(TEN_RATIOS, (), pictures_max=3, needs_words=True)),
+    (r"gemini-3-pro-image|nano-banana-pro", Painter(TEN_RATIOS)),
+    (r"gemini-3\.1-flash-lite-image", Painter(sizes=("512", "1K"))),
+    (r"gemini-3\.1-flash-image", Painter(sizes=("512", "1K", "2K", "4K"))),
+    (r"gemini-nano-banana-2\.1", Painter()),
+)
+
+_PAINTERS = tuple((re.compile(pattern), painter) for pattern, painter in PAINTERS)
+
+
+def painter(model: str) -> Painter:
+    """Give what is known of an image model, by its bare id."""
+    return next((painter for pattern, painter in _PAINTERS if pattern.match(model)), NEWEST_PAINTER)
