@@ -53,7 +53,7 @@ from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
 from pollux.wire.closed import Decoders
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest
-from pollux.wire.gemini.generate import decode_reply, encode_request, second_look
+from pollux.wire.gemini.generate import GenerateContentRequest, decode_reply, encode_request, second_look
 from pollux.wire.gemini.models import decode_models
 from pollux.wire.openai.audio import SpeechRequest
 from pollux.wire.openai.chat import ChatCompletionRequest
@@ -140,7 +140,7 @@ async def _request(case: Case) -> Computed:
         plan = chat.to_gemini(request, family, trail, _remembered(case, trail), _media(case, request))
     except ApiError as error:
         return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
-    return _sent(model, plan, notes)
+    return _sent(model, plan.native, notes + plan.notes)
 
 
 def _media(case: Case, request: ChatCompletionRequest) -> list[Found]:
@@ -305,13 +305,12 @@ async def _speech(case: Case) -> Computed:
         plan = speech_request.to_gemini(request, profile(model)).plan
     except ApiError as error:
         return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
-    return _sent(model, plan, notes)
+    return _sent(model, plan.native, notes + plan.notes)
 
 
-def _sent(model: str, plan: chat.Plan, notes: list[Note]) -> Computed:
+def _sent(model: str, native: GenerateContentRequest, notes: list[Note]) -> Computed:
     """Give what goes upstream, and what is lost on the way."""
-    sent = {"model": f"models/{model}"} | msgspec.json.decode(encode_request(plan.native).body)
-    notes += plan.notes
+    sent = {"model": f"models/{model}"} | msgspec.json.decode(encode_request(native).body)
     return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
 
 
@@ -323,9 +322,7 @@ async def _images_request(case: Case) -> Computed:
         plan = images.to_gemini(request, [images.prompt_part(request.prompt)], painter(model))
     except ApiError as error:
         return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
-    sent = {"model": f"models/{model}"} | msgspec.json.decode(encode_request(plan.natives()[0]).body)
-    notes += plan.notes
-    return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
+    return _sent(model, plan.natives()[0], notes + plan.notes)
 
 
 async def _images_reply(case: Case) -> Computed:
