@@ -51,6 +51,7 @@ from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile, embedder, painter, profile
 from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
+from pollux.upstream.http import Parts
 from pollux.wire.closed import Decoders
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest
 from pollux.wire.gemini.generate import GenerateContentRequest, decode_reply, encode_request, second_look
@@ -218,7 +219,7 @@ async def _stream(case: Case) -> Computed:
     events = [msgspec.json.decode(line) for line in case.given("gemini.jsonl").splitlines()]
     stream = playing.FakeStream(playing.as_stream(events, case.name))
 
-    async def call(_body: bytes) -> Replies:
+    async def call(_body: Parts) -> Replies:
         return ContentStream(stream, DEFAULT_MODEL)
 
     exchange, sent = _exchange()

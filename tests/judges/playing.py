@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -56,17 +56,21 @@ class FakeHttp:
 
     async def call(self, request: HttpRequest) -> HttpReply:
         """Answer whole."""
-        self.sent.append(request)
-        played = self.play(request)
+        played = self._heard(request)
         return HttpReply(played.status, {}, played.body)
 
     async def stream(self, request: HttpRequest) -> FakeStream:
         """Answer in reads."""
-        self.sent.append(request)
-        return FakeStream(self.play(request))
+        return FakeStream(self._heard(request))
 
     async def close(self) -> None:
         """Close nothing."""
+
+    def _heard(self, request: HttpRequest) -> Played:
+        if isinstance(request.body, tuple):
+            request = replace(request, body=b"".join(request.body))
+        self.sent.append(request)
+        return self.play(request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from pollux.upstream.http import (
     HEADERS_MAX,
     STALE_SECONDS,
     AiohttpClient,
+    Body,
     ConnectFailed,
     ConnectionBroken,
     HttpClient,
@@ -90,7 +91,7 @@ def get(url: str, **options: Any) -> HttpRequest:
     return HttpRequest("GET", url, {"x-goog-api-key": KEY}, **options)
 
 
-def post(url: str, body: bytes = b"{}", **options: Any) -> HttpRequest:
+def post(url: str, body: Body = b"{}", **options: Any) -> HttpRequest:
     return HttpRequest("POST", url, {"x-goog-api-key": KEY, "content-type": "application/json"}, body, **options)
 
 
@@ -1260,6 +1261,28 @@ async def test_a_large_request_goes_out_whole(make: Make) -> None:
 
     assert peer.asked[0].body == BIG
     assert peer.asked[0].headers["content-length"] == str(len(BIG))
+
+
+HERE: dict[str, Body] = {
+    "whole": b"{}",
+    "grown": bytearray(b"{}"),
+    "parts": (b"{", memoryview(b""), b"}"),
+    "large parts": (b"<", memoryview(BIG), b">"),
+}
+
+
+@pytest.mark.parametrize("body", HERE.values(), ids=HERE)
+async def test_a_body_that_is_here_goes_out_again_whatever_it_lies_in(make: Make, body: Body) -> None:
+    """Whole or in parts, with its length; on a connection that died before, once more."""
+    async with far_side(dying(after=1, reset=False)) as peer:
+        client = make()
+        await client.call(get(peer.url()))
+        reply = await client.call(post(peer.url(), body))
+
+    sent = b"".join(body) if isinstance(body, tuple) else bytes(body)
+    assert reply.body == b"well"
+    assert peer.asked[-1].body == sent
+    assert peer.asked[-1].headers["content-length"] == str(len(sent))
 
 
 async def test_an_answer_before_the_request_is_whole_is_given(make: Make) -> None:

@@ -3,7 +3,15 @@
 import msgspec
 import pytest
 
-from pollux.wire.gemini.generate import GenerateContentRequest, decode_reply, second_look
+from pollux.wire.gemini.generate import (
+    Base64,
+    Content,
+    GenerateContentRequest,
+    decode_reply,
+    encode_request,
+    inline_part,
+    second_look,
+)
 
 
 def reply_with(part: str) -> bytes:
@@ -61,3 +69,17 @@ def test_what_is_no_reply_is_an_error(body: bytes) -> None:
 def test_absent_fields_are_left_out_of_a_request() -> None:
     """What was not asked for is not sent, not even as null."""
     assert msgspec.json.encode(GenerateContentRequest(contents=[])) == b'{"contents":[]}'
+
+
+def test_media_of_a_request_are_parts_of_its_body_and_not_copied() -> None:
+    """Between the JSON lie the very bytes that were given; what is worth looking into is without them."""
+    data = memoryview(b"iVBO")
+    parts = [inline_part("image/png", Base64(data)), inline_part("image/jpeg", Base64(b"/9", b"j/"))]
+    encoded = encode_request(GenerateContentRequest(contents=[Content(parts=parts)]))
+
+    assert any(part is data for part in encoded.parts)
+    assert msgspec.json.decode(encoded.body)["contents"][0]["parts"] == [
+        {"inlineData": {"mimeType": "image/png", "data": "iVBO"}},
+        {"inlineData": {"mimeType": "image/jpeg", "data": "/9j/"}},
+    ]
+    assert msgspec.json.decode(encoded.told)["contents"][0]["parts"][0] == {"inlineData": {"mimeType": "image/png", "data": ""}}

@@ -33,7 +33,7 @@ class Answering:
         self.plan = plan
         self.told = encoded.told
         choices: Sequence[int | None] = range(plan.calls) if plan.calls > 1 else (None,)
-        self._askings = [Asking(plan, encoded.body, call, notes, continuations_max, choice) for choice in choices]
+        self._askings = [Asking(plan, encoded.parts, call, notes, continuations_max, choice) for choice in choices]
         self._waiting: dict[asyncio.Future[list[Event] | None], AsyncIterator[list[Event]]] = {}
 
     @property

@@ -155,7 +155,7 @@ class App:
             self.in_flight.enter(caller.owner)
             exchange.places += 1
 
-    async def body(self, exchange: Exchange) -> bytes:
+    async def body(self, exchange: Exchange) -> bytes | bytearray:
         """Read the body; its bytes count as held until the exchange ends. Raises TooLarge or Overloaded."""
         return await exchange.body(self.settings.body_bytes_max, self.in_flight.hold)
 

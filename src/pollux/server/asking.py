@@ -23,6 +23,7 @@ from pollux.translate.failures import SCHEMA_REFUSED, SIGNATURE_REFUSED, says_no
 from pollux.translate.notes import Note
 from pollux.translate.reader import ReplyReader
 from pollux.translate.schema_trimming import with_trimmed_schemas
+from pollux.upstream.http import Parts
 from pollux.wire.gemini.generate import GenerateContentResponse, encode_request
 
 
@@ -36,7 +37,7 @@ class Replies(Protocol):
         """Let go of the connection."""
 
 
-Call = Callable[[bytes], Awaitable[Replies]]
+Call = Callable[[Parts], Awaitable[Replies]]
 """Makes the native call with a body; returns when it is accepted. Raises ApiError."""
 
 
@@ -74,7 +75,7 @@ class Asking:
     )
 
     def __init__(
-        self, plan: Plan, body: bytes, call: Call, notes: list[Note], continuations_max: int, choice: int | None = None
+        self, plan: Plan, body: Parts, call: Call, notes: list[Note], continuations_max: int, choice: int | None = None
     ) -> None:
         self._plan = plan
         self._native = plan.native
@@ -153,7 +154,7 @@ class Asking:
         self._continuations_left -= 1
         native = msgspec.structs.replace(self._native, continuation_token=reader.continuation)
         try:
-            self._replies = await self._call(encode_request(native).body)
+            self._replies = await self._call(encode_request(native).parts)
         except ApiError as error:
             self._note("approximated", f"the answer ends at one call's limit: its continuation failed with {error.code}")
             return False
@@ -185,7 +186,7 @@ class Asking:
         if not with_dummies(native):
             return False
         self._native = native
-        self.body = encode_request(native).body
+        self.body = encode_request(native).parts
         self._note("approximated", "a thought signature was refused; its documented dummy was sent")
         return True
 
@@ -195,7 +196,7 @@ class Asking:
         if native is None:
             return False
         self._native = native
-        self.body = encode_request(native).body
+        self.body = encode_request(native).parts
         why = "the service refused the schema as too complex; a simpler one was sent, and the rest is told to the model"
         self._note("approximated", why, "tools" if self._plan.form.asked is None else "response_format")
         return True

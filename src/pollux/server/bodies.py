@@ -52,7 +52,7 @@ TYPE_NAMES = {
 }
 
 
-def read(body: bytes, decoder: "msgspec.json.Decoder[T]", *, nesting_max: int) -> T:
+def read(body: bytes | bytearray, decoder: "msgspec.json.Decoder[T]", *, nesting_max: int) -> T:
     """Decode a body. Raises InvalidRequest, which names the parameter."""
     if not body:
         raise InvalidRequest("The request has no body; send a JSON object.", code="invalid_json")
@@ -71,7 +71,7 @@ def read(body: bytes, decoder: "msgspec.json.Decoder[T]", *, nesting_max: int) -
     return decoded
 
 
-def _may_hold_nul(body: bytes) -> bool:
+def _may_hold_nul(body: bytes | bytearray) -> bool:
     """Say whether a NUL may be written in a body. From one backslash to the next, while they are few: images have none."""
     at = body.find(b"\\")
     for _ in range(BACKSLASHES_MAX):
@@ -85,7 +85,7 @@ class UnknownField(InvalidRequest):
     """A closed shape does not name a field of the body."""
 
 
-def read_request(body: bytes, decoders: Decoders[S], notes: list[Note], *, nesting_max: int) -> S:
+def read_request(body: bytes | bytearray, decoders: Decoders[S], notes: list[Note], *, nesting_max: int) -> S:
     """Decode a request's body. A field that its shape does not name is dropped, and noted. Raises InvalidRequest."""
     try:
         return read(body, decoders.closed, nesting_max=nesting_max)
@@ -125,7 +125,7 @@ def _refuse_depth(decoded: Any, nesting_max: int) -> None:
             )
 
 
-def _second_pass(body: bytes, decoder: "msgspec.json.Decoder[T]", error: Exception, nesting_max: int) -> T:
+def _second_pass(body: bytes | bytearray, decoder: "msgspec.json.Decoder[T]", error: Exception, nesting_max: int) -> T:
     forgiven = _forgiven(body)
     if forgiven is not None:
         try:
@@ -144,9 +144,9 @@ def _second_pass(body: bytes, decoder: "msgspec.json.Decoder[T]", error: Excepti
     raise InvalidRequest(f"The body is not valid JSON: {reason}{_near(reason, body)}.", code="invalid_json") from None
 
 
-def _forgiven(body: bytes) -> bytes | None:
+def _forgiven(body: bytes | bytearray) -> bytes | None:
     """Mend the two slips; None when there are none, too many, or others."""
-    pieces: list[bytes] = []
+    pieces: list[bytes | bytearray] = []
     at = 0
     for _ in range(SLIPS_MAX + 1):
         plain = _PLAIN.match(body, at)
@@ -164,7 +164,7 @@ def _forgiven(body: bytes) -> bytes | None:
     return None
 
 
-def _near(reason: str, body: bytes) -> str:
+def _near(reason: str, body: bytes | bytearray) -> str:
     """Quote the body around the place that the parser names."""
     place = re.search(r"\(byte (\d+)\)", reason)
     if place is None:
@@ -173,7 +173,7 @@ def _near(reason: str, body: bytes) -> str:
     return ", near " + repr(body[max(0, at - 40) : at + 20].decode(errors="replace"))
 
 
-def _with_escapes(text: bytes) -> bytes:
+def _with_escapes(text: bytes | bytearray) -> bytes | bytearray:
     """Write the raw line breaks of a string as JSON wants them; whoever reads base64 passes over them."""
     return text.replace(b"\r", b"\\r").replace(b"\n", b"\\n")
 
@@ -207,7 +207,7 @@ def _refuse_nul(decoded: Any) -> None:
     raise InvalidRequest(f"{path or 'The body'} holds the character NUL (\\u0000), which is not text.", param=path)
 
 
-def _refuse_lone_surrogates(body: bytes) -> None:
+def _refuse_lone_surrogates(body: bytes | bytearray) -> None:
     import json  # noqa: TID251 - msgspec refuses lone surrogates without a place; the standard library reads them
 
     if len(body) > PLACE_BYTES_MAX:

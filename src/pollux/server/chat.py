@@ -19,6 +19,7 @@ from pollux.translate import chat, chat_answer
 from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.conformance import breaches
 from pollux.translate.profiles import profile
+from pollux.upstream.http import Parts
 from pollux.wire.closed import Decoders
 from pollux.wire.openai.chat import ChatCompletionRequest
 
@@ -60,10 +61,10 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
     )
     client, key = app.client, caller.upstream_key
 
-    async def stream(body: bytes) -> Replies:
+    async def stream(body: Parts) -> Replies:
         return await client.stream_content(model, body, key=key, headers=headers)
 
-    async def whole(body: bytes) -> Replies:
+    async def whole(body: Parts) -> Replies:
         return WholeReply(await client.generate_content(model, body, key=key, headers=headers))
 
     call = media.renewing(stream if request.stream else whole)

@@ -91,23 +91,28 @@ class Exchange:
         self.model = ""
         self.tokens: tuple[int, int] | None = None
 
-    async def body(self, bytes_max: int, hold: Callable[[int], None]) -> bytes:
-        """Read the request's body; each piece is held as it comes. Raises TooLarge without reading further, or CallerLeft."""
+    async def body(self, bytes_max: int, hold: Callable[[int], None]) -> bytes | bytearray:
+        """Read the request's body; each piece is held as it comes. Raises TooLarge without reading further, or CallerLeft.
+
+        It grows in one place: pieces that wait to be joined are a second body, in memory that is touched for the first time.
+        """
         self.check_length(bytes_max)
-        pieces: list[bytes] = []
+        body = bytearray()
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise CallerLeft
-            piece = message.get("body", b"")
+            piece: bytes = message.get("body", b"")
             self.body_bytes += len(piece)
             if self.body_bytes > bytes_max:
                 raise _too_large(bytes_max)
             hold(len(piece))
             self.held_bytes += len(piece)
+            if not message.get("more_body") and not body:
+                return piece
+            body += piece
             if not message.get("more_body"):
-                return piece if not pieces else b"".join((*pieces, piece))
-            pieces.append(piece)
+                return body
 
     async def pieces(self, bytes_max: int) -> AsyncIterator[bytes]:
         """Give the request's body piece by piece, holding none. Raises TooLarge without reading further, or CallerLeft."""

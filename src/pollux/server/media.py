@@ -28,6 +28,7 @@ from pollux.server.references import resource
 from pollux.translate.files import TYPES
 from pollux.translate.media import Found, Source, sources
 from pollux.upstream.files import Source as Upload
+from pollux.upstream.http import Parts
 from pollux.wire.gemini.generate import Base64
 from pollux.wire.openai.chat import Message
 
@@ -92,7 +93,7 @@ class RequestMedia:
     def renewing(self, call: Call) -> Call:
         """Make a call that is made again, with a new copy, when Gemini says that a file of ours is gone; once for each."""
 
-        async def renewing(body: bytes) -> Replies:
+        async def renewing(body: Parts) -> Replies:
             for _ in range(len(self._copies)):  # the service names one file at a time
                 try:
                     return await call(body)
@@ -105,7 +106,7 @@ class RequestMedia:
 
         return renewing
 
-    async def _renewed(self, error: ApiError, body: bytes) -> bytes | None:
+    async def _renewed(self, error: ApiError, body: Parts) -> Parts | None:
         """Give a refused native body with new copies of the files that Gemini says are gone; None when that is not the reason.
 
         A copy may have been deleted behind our back; then it is forgotten and uploaded once more.
@@ -117,7 +118,8 @@ class RequestMedia:
             del self._copies[uri]
             await self._app.gemini_files.forget(self._caller, uri)
             again = await (self._elsewhere(source) if isinstance(source, Source) else self._uploaded(source))
-            body = body.replace(f'"{uri}"'.encode(), f'"{again.uri}"'.encode())
+            old, new = f'"{uri}"'.encode(), f'"{again.uri}"'.encode()
+            body = tuple(part.replace(old, new) if isinstance(part, bytes) else part for part in body)
         return body
 
     async def _elsewhere(self, source: Source) -> Found:

@@ -91,7 +91,7 @@ class Call:
             return self._sent
         body = await self._app.body(exchange)
         exchange.watch()
-        return body if body or exchange.method in {"POST", "PUT", "PATCH"} else None
+        return bytes(body) if body or exchange.method in {"POST", "PUT", "PATCH"} else None
 
     async def _send(self, body: bytes | CallersBody | None) -> HttpStream:
         """Send the request, and give the answer as soon as its headers are there. Raises ApiError or CallerLeft."""

@@ -14,7 +14,7 @@ import functools
 import math
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -41,6 +41,7 @@ from pollux.upstream.http import (
     check,
     origin_name,
     os_reason,
+    parts_of,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class AiohttpClient:
     async def stream(self, request: HttpRequest) -> "_Stream":
         """Send a request and return when the headers have arrived."""
         check(request)
-        if request.repeatable and (request.body is None or isinstance(request.body, bytes)):
+        if request.repeatable and parts_of(request.body) is not None:
             try:
                 return await self._send(request, pooled=True)
             except _Stale:
@@ -435,11 +436,11 @@ class _Connection(ResponseHandler):
 class _Body(Payload):
     """A request's body, written in slices, so that a large one is neither copied whole nor sent in one go."""
 
-    _value: bytes
+    _value: tuple[bytes | bytearray | memoryview, ...]
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: tuple[bytes | bytearray | memoryview, ...]) -> None:
         super().__init__(value)
-        self._size = len(value)
+        self._size = sum(map(len, value))
 
     async def write(self, writer: "AbstractStreamWriter") -> None:
         """Write it."""
@@ -447,17 +448,16 @@ class _Body(Payload):
 
     async def write_with_length(self, writer: "AbstractStreamWriter", content_length: int | None) -> None:
         """Write it, as far as the declared length goes."""
-        size = self._size or 0 if content_length is None else content_length
-        if size <= _WRITE_BYTES:
-            await writer.write(self._value[:size])
-            return
-        view = memoryview(self._value)
-        for start in range(0, size, _WRITE_BYTES):
-            await writer.write(view[start : min(start + _WRITE_BYTES, size)])
+        left = self._size or 0 if content_length is None else content_length
+        for part in self._value:
+            view = memoryview(part)[:left]
+            left -= len(view)
+            for start in range(0, len(view), _WRITE_BYTES):
+                await writer.write(view[start : start + _WRITE_BYTES])
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Give it as text."""
-        return self._value.decode(encoding, errors)
+        return b"".join(self._value).decode(encoding, errors)
 
 
 class _Pieces(Payload):
@@ -494,9 +494,9 @@ class _Pieces(Payload):
 
 
 def _payload(request: HttpRequest) -> Payload | None:
-    match request.body:
-        case None:
-            return None
-        case bytes():
-            return _Body(request.body)
-    return _Pieces(request.body, request.content_length)
+    if request.body is None:
+        return None
+    parts = parts_of(request.body)
+    if parts is not None:
+        return _Body(parts)
+    return _Pieces(cast("AsyncIterable[bytes]", request.body), request.content_length)

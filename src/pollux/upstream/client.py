@@ -13,7 +13,7 @@ import msgspec
 
 from pollux.errors import ApiError, UpstreamFailed
 from pollux.translate import failures
-from pollux.upstream.http import ConnectFailed, ConnectionBroken, HttpClient, HttpRequest, HttpStream, TimedOut, TooLarge
+from pollux.upstream.http import Body, ConnectFailed, ConnectionBroken, HttpClient, HttpRequest, HttpStream, TimedOut, TooLarge
 from pollux.wire.gemini.embeddings import Vectors, decode_count, decode_embeddings, decode_read_embeddings
 from pollux.wire.gemini.errors import Status
 from pollux.wire.gemini.generate import GenerateContentResponse, decode_reply, second_look
@@ -46,7 +46,7 @@ class GeminiClient:
         self._replies = 0
 
     async def generate_content(
-        self, model: str, body: bytes, *, key: str, headers: Mapping[str, str] | None = None
+        self, model: str, body: Body, *, key: str, headers: Mapping[str, str] | None = None
     ) -> GenerateContentResponse:
         """Send a generateContent request and read its reply. Raises ApiError."""
         reply_body = await self._call("POST", f"models/{quote(model)}:generateContent", key, body, headers, model)
@@ -62,7 +62,7 @@ class GeminiClient:
         return reply
 
     async def stream_content(
-        self, model: str, body: bytes, *, key: str, headers: Mapping[str, str] | None = None
+        self, model: str, body: Body, *, key: str, headers: Mapping[str, str] | None = None
     ) -> "ContentStream":
         """Send a streamGenerateContent request; returns when the service's headers have arrived. Raises ApiError."""
         request = HttpRequest(
@@ -128,7 +128,7 @@ class GeminiClient:
         await self._http.close()
 
     async def _call(
-        self, method: str, path: str, key: str, body: bytes | None, headers: Mapping[str, str] | None, model: str | None = None
+        self, method: str, path: str, key: str, body: Body | None, headers: Mapping[str, str] | None, model: str | None = None
     ) -> bytes:
         request = HttpRequest(method, f"{self._base}/{path}", self._headers(key, body, headers), body)
         try:
@@ -139,7 +139,7 @@ class GeminiClient:
             raise failures.from_gemini(reply.status, reply.body, model=model)
         return reply.body
 
-    def _headers(self, key: str, body: bytes | None, headers: Mapping[str, str] | None) -> dict[str, str]:
+    def _headers(self, key: str, body: Body | None, headers: Mapping[str, str] | None) -> dict[str, str]:
         sent = {"x-goog-api-key": key, "user-agent": self._user_agent}
         if body is not None:
             sent["content-type"] = "application/json"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AiohttpClient",
+    "Body",
     "ConnectFailed",
     "ConnectionBroken",
     "HttpClient",
@@ -34,6 +35,7 @@ __all__ = [
     "HttpReply",
     "HttpRequest",
     "HttpStream",
+    "Parts",
     "Proxies",
     "TimedOut",
     "Timeouts",
@@ -73,6 +75,13 @@ class Timeouts:
     """From the start to the last byte of the answer, whatever happens in between."""
 
 
+Parts = tuple[bytes | memoryview, ...]
+"""A body that is here in parts, which go out one after the other and are not joined for that."""
+
+Body = bytes | bytearray | Parts
+"""A request's body that is here."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One request. Names and values of headers are printable ASCII."""
@@ -81,13 +90,13 @@ class HttpRequest:
     url: str
     """Absolute, http or https, ASCII with everything else percent-encoded, sent as it stands; never holds a key."""
     headers: Mapping[str, str]
-    body: bytes | AsyncIterable[bytes] | None = None
+    body: Body | AsyncIterable[bytes] | None = None
     """A body that comes in pieces is read once, as fast as the peer takes it; such a request is never sent a second time.
 
     What it raises ends the exchange with ConnectionBroken; whoever gave it knows why.
     """
     content_length: int | None = None
-    """Bytes of a body that comes in pieces; None: not known, so it goes out chunked."""
+    """Bytes of a body that comes in pieces; None: not known, so it goes out chunked. A body that is here has its own length."""
     repeatable: bool = True
     """False: never sent a second time, whatever happened (videos, batches)."""
 
@@ -189,6 +198,24 @@ _PHASES: Final = {
     "silence": "Nothing moved on the connection",
     "total": "The exchange did not end",
 }
+
+
+def parts_of(body: Body | AsyncIterable[bytes] | None) -> tuple[bytes | bytearray | memoryview, ...] | None:
+    """Give the parts of a body that is here, or of none; None for one that comes in pieces."""
+    match body:
+        case None:
+            return ()
+        case bytes() | bytearray():
+            return (body,)
+        case tuple():
+            return body
+    return None
+
+
+def length_of(request: HttpRequest) -> int | None:
+    """Give the length of a body; None where it is not known."""
+    parts = parts_of(request.body)
+    return request.content_length if parts is None else sum(map(len, parts))
 
 
 def check(request: HttpRequest) -> None:

@@ -22,8 +22,10 @@ from pollux.upstream.http import (
     Timeouts,
     basic_credentials,
     check,
+    length_of,
     origin_name,
     os_reason,
+    parts_of,
 )
 from pollux.upstream.plain_connection import Connection, Origin, Proxy, Stale, Stream
 
@@ -64,7 +66,7 @@ class PlainClient:
         started = asyncio.get_running_loop().time()
         origin = self._origin(request.url)
         head = _head(request, origin)
-        pooled = request.repeatable and (request.body is None or isinstance(request.body, bytes))
+        pooled = request.repeatable and parts_of(request.body) is not None
         if pooled:
             connection = self._reusable(origin)
             if connection is not None:
@@ -220,7 +222,7 @@ def _head(request: HttpRequest, origin: Origin) -> bytes:
         if name.lower() not in names:
             lines.append(f"{name}: {value}\r\n")
     if request.body is not None:
-        length = len(request.body) if isinstance(request.body, bytes) else request.content_length
+        length = length_of(request)
         lines.append("Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n")
         if "content-type" not in names:
             lines.append("Content-Type: application/octet-stream\r\n")

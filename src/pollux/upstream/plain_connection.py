@@ -26,6 +26,7 @@ from pollux.upstream.http import (
     Timeouts,
     TooLarge,
     origin_name,
+    parts_of,
 )
 
 SLICE_BYTES: Final = 256 * 1024
@@ -260,19 +261,21 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, transport: asyncio.Transport, stream: "Stream", head: bytes, request: HttpRequest) -> None:
         """Write the request. An answer that is here before the request was written ends the writing: it is an answer."""
-        body = request.body
-        if body is None or (isinstance(body, bytes) and len(body) <= SLICE_BYTES):
-            transport.write(head + body if body else head)
+        parts = parts_of(request.body)
+        if parts is not None and sum(map(len, parts)) <= SLICE_BYTES:
+            transport.write(b"".join((head, *parts)))
             return
         transport.write(head)
-        if isinstance(body, bytes):
-            view = memoryview(body)
-            for at in range(0, len(body), SLICE_BYTES):
+        for part in parts or ():
+            view = memoryview(part)
+            for at in range(0, len(part), SLICE_BYTES):
                 if not await self._may_write(stream):
                     return
                 transport.write(view[at : at + SLICE_BYTES])
+        if parts is not None:
             return
-        writing = asyncio.ensure_future(self._send_pieces(transport, stream, body, request.content_length))
+        pieces = cast("AsyncIterable[bytes]", request.body)
+        writing = asyncio.ensure_future(self._send_pieces(transport, stream, pieces, request.content_length))
         try:
             await asyncio.wait({writing, stream.head}, return_when=asyncio.FIRST_COMPLETED)
         finally:

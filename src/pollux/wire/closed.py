@@ -35,7 +35,7 @@ class Decoders(Generic[T]):
         self.closed: msgspec.json.Decoder[T] = msgspec.json.Decoder(_closed(shape))
 
 
-def unknown_fields(body: bytes | Raw, shape: type[Struct], path: str = "") -> Iterator[str]:
+def unknown_fields(body: bytes | bytearray | Raw, shape: type[Struct], path: str = "") -> Iterator[str]:
     """Give the paths of the fields that a shape does not name, in their order; explicit null is absence.
 
     The body must be one that the shape's open decoder takes.

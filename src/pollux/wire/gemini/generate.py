@@ -27,7 +27,7 @@ class Shape(Struct, rename="camel", omit_defaults=True, gc=False):
 class Base64:
     """Base64 that is on its way to Gemini: views of the request's body, or pieces made of what was fetched.
 
-    It stands for a text in `Blob.data`; `encode_request` splices it into the body, so that it is copied once.
+    It stands for a text in `Blob.data`; `encode_request` makes it a part of the body, so that it is not copied.
     """
 
     __slots__ = ("pieces", "size")
@@ -273,14 +273,19 @@ def inline_part(mime_type: str, data: Base64) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A request's body, and the same without its media: what of it is worth looking into."""
+    """A request's body in parts, and the same without its media: what of it is worth looking into."""
 
-    body: bytes
+    parts: tuple[bytes | memoryview, ...]
     told: bytes
+
+    @property
+    def body(self) -> bytes:
+        """The parts joined."""
+        return b"".join(self.parts)
 
 
 def encode_request(request: GenerateContentRequest) -> Encoded:
-    """Write a request. Media are spliced in: their base64 is copied once, from where it lies into the body."""
+    """Write a request. Media are parts of its body: their base64 stays where it lies."""
     media: list[Base64] = []
 
     def placeholder(value: Any) -> msgspec.Raw:
@@ -290,12 +295,12 @@ def encode_request(request: GenerateContentRequest) -> Encoded:
 
     told = msgspec.json.encode(request, enc_hook=placeholder)
     if not media:
-        return Encoded(told, told)
+        return Encoded((told,), told)
     between = told.split(b"\x00")  # encoded JSON holds no such byte elsewhere
     pieces: list[bytes | memoryview] = [between[0]]
     for data, rest in zip(media, between[1:], strict=True):
         pieces += (*data.pieces, rest)
-    return Encoded(b"".join(pieces), told.replace(b"\x00", b""))
+    return Encoded(tuple(pieces), told.replace(b"\x00", b""))
 
 
 _PLACEHOLDER = msgspec.Raw(b'"\x00"')
