@@ -17,6 +17,7 @@ from pollux.server.asking import Call
 from pollux.translate.events import Usage
 from pollux.translate.images import FORMATS, Output
 from pollux.translate.images_answer import drawn, image_content
+from pollux.upstream.http import Parts
 from pollux.wire.gemini.generate import GenerateContentResponse
 
 NOTHING_LOST = 100
@@ -59,7 +60,7 @@ class Drawing:
     """The native calls of one request."""
 
     def __init__(
-        self, call: Call, bodies: list[bytes], output: Output, workshop: Workshop, finish: Finish | None = None
+        self, call: Call, bodies: list[Parts], output: Output, workshop: Workshop, finish: Finish | None = None
     ) -> None:
         self._call = call
         self._bodies = bodies
@@ -86,7 +87,7 @@ class Drawing:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _one(self, place: int, body: bytes) -> Answered:
+    async def _one(self, place: int, body: Parts) -> Answered:
         replies = await self._call(body)
         try:
             given: list[GenerateContentResponse] = [reply async for read in replies.replies() for reply in read]

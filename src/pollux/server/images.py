@@ -22,6 +22,7 @@ from pollux.translate.events import Usage
 from pollux.translate.images_answer import common, pixels, usage
 from pollux.translate.notes import Note
 from pollux.translate.profiles import painter
+from pollux.upstream.http import Parts
 from pollux.wire import sse
 from pollux.wire.closed import Decoders
 from pollux.wire.gemini.generate import encode_request
@@ -76,7 +77,7 @@ async def resolved(app: "App", exchange: Exchange, caller: Caller, name: str | N
 def native_call(app: "App", caller: Caller, model: str, headers: Mapping[str, str]) -> Call:
     """Give what makes one native call."""
 
-    async def call(body: bytes) -> Replies:
+    async def call(body: Parts) -> Replies:
         return WholeReply(await app.client.generate_content(model, body, key=caller.upstream_key, headers=headers))
 
     return call
@@ -114,13 +115,13 @@ async def tell(app: "App", exchange: Exchange, order: Order) -> None:
     await exchange.answer(200, body)
 
 
-async def _bodies(app: "App", order: Order) -> list[bytes]:
+async def _bodies(app: "App", order: Order) -> list[Parts]:
     """Write the native requests; one that is sent several times is written once."""
     natives = order.plan.natives()
     encoded = [encode_request(native) for native in (natives if natives[0] is not natives[-1] else natives[:1])]
     if app.owned is not None:
         await app.owned.check_sent(order.caller, encoded[0].told)
-    bodies = [each.body for each in encoded]
+    bodies = [each.parts for each in encoded]
     return bodies if len(bodies) == len(natives) else bodies * len(natives)
 
 

@@ -21,6 +21,7 @@ from pollux.server.streaming import STOPPING, Commitment
 from pollux.translate import speech_request
 from pollux.translate.profiles import profile
 from pollux.translate.speech_request import CONTENT_TYPES, Spoken
+from pollux.upstream.http import Parts
 from pollux.wire import sse
 from pollux.wire.closed import Decoders
 from pollux.wire.openai.audio import SpeechDelta, SpeechDone, SpeechRequest
@@ -48,7 +49,7 @@ async def create_speech(app: "App", exchange: Exchange) -> None:
     report.refuse_losses(app, exchange)
     exchange.reports_in_body = report.wanted_in_body(app, exchange)
 
-    async def call(body: bytes) -> Replies:
+    async def call(body: Parts) -> Replies:
         return await app.client.stream_content(model, body, key=caller.upstream_key, headers=headers)
 
     speaking = Speaking(app.workshop, planned.format, streamed=True, speed=planned.speed)
