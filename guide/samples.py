@@ -29,6 +29,8 @@ GREEN = (
     Sample("05", 3, checks.tool_call),
     Sample("06", 6, checks.image_seen),
     Sample("07", 7, checks_jobs.picture),
+    Sample("08", 7, checks_jobs.video_created),
+    Sample("09", 7, checks_jobs.video_finished, with_video, after="08"),
     Sample("10", 6, checks.audio_heard),
     Sample("11", 5, checks.event),
     Sample("14", 4, checks.cached, with_cache),
@@ -37,7 +39,4 @@ GREEN = (
     Sample("12", 8, checks_jobs.embedding),
     Sample("13", 8, checks_jobs.batch, both_file_ways),
 )
-LATER = (
-    Sample("08", 7, checks_jobs.video_created),
-    Sample("09", 7, checks_jobs.video_finished, with_video, after="08"),
-)
+LATER: tuple[Sample, ...] = ()

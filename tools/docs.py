@@ -24,6 +24,7 @@ from pollux.translate.profiles import FAMILIES, NEWEST, NEWEST_PAINTER, PAINTERS
 from pollux.translate.schema_keywords import TABLE as KEYWORDS
 from pollux.translate.speech import VOICES
 from pollux.translate.speech_request import SPEECH_GOOGLE_ROWS, SPEECH_ROWS
+from pollux.translate.video_fields import ROWS as VIDEO_ROWS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -272,6 +273,35 @@ def audio() -> str:
     return page
 
 
+def videos() -> str:
+    """Videos: the text, and the fate of each field on each engine, from the rows."""
+    return "\n".join(
+        [
+            "# Videos",
+            "",
+            *_generated("`tools/videos.md` and the rows in `src/pollux/translate/video_fields.py`"),
+            "",
+            (Path(__file__).with_name("videos.md")).read_text("utf-8"),
+            "## Fields",
+            "",
+            "*mapped*: it reaches the native request. *approximated*, *ignored*: the [loss report](losses.md) says so.",
+            "*approximated* is said where something of the value may be lost; a value that fits loses nothing.",
+            "A field that is not in this table is dropped and reported.",
+            "",
+            "| field | rule | Veo | where to | Omni | where to | source |",
+            "|---|---|---|---|---|---|---|",
+            *(
+                f"| `{row.name}` | {_cell(row.rule)} | {row.veo} | {_cell(row.to_veo)} | {row.omni} | {_cell(row.to_omni)}"
+                f" | {row.source} |"
+                for row in VIDEO_ROWS
+            ),
+            "",
+            "Native sources: gemini-native, sections 17.1 (Veo; recorded), 17.2 and 24 (Interactions; documentation alone).",
+            "",
+        ]
+    )
+
+
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "audio.md": audio,
@@ -282,6 +312,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "parameters.md": parameters,
         "settings.md": settings,
         "structured-output.md": structured_output,
+        "videos.md": videos,
     }
 )
 """Each page's name in `docs`, and what makes it."""

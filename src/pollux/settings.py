@@ -115,6 +115,18 @@ class Settings:
         "Where an answer says what its request lost: codes in the header x-pollux-losses, or the whole list in the body's "
         "extra_content too. The header x-pollux-report chooses for one request.",
     )
+    video_model: str = setting(
+        "gemini-omni-1.1-flash",
+        "Model of a video whose request names none, and of edits and remixes of videos of Veo, which cannot edit.",
+    )
+    video_seed: Literal["send", "ignore"] = setting(
+        "send",
+        "What becomes of the seed of a video on Veo. Other clients send it, Google's own does not; whether the service takes "
+        "it is not confirmed. What is ignored is reported.",
+    )
+    video_poll_seconds: float = setting(
+        5.0, "How long a client is told to wait before it asks again how a video is (openai-poll-after-ms); one takes minutes."
+    )
     embedding_usage: Literal["count", "estimate"] = setting(
         "count",
         "Tokens of embeddings, where the model does not say them: counted by countTokens beside the call (it costs no money, "

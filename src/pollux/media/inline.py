@@ -59,7 +59,8 @@ def of_type(source: Source, head: bytes, data: Base64 | None = None, uri: str = 
         _refuse(source.path, mime_type)
     if kind != "file" and sniff.kind(mime_type) == "text" and sniff.kind(label or "image/png") != "text":
         raise InvalidRequest(
-            f"{source.path} is text, not {_WANTED[kind]}. Send text as a content part of type text or file.",
+            f"{source.path} is text, not {_WANTED.get(kind, 'an image or a video')}. "
+            "Send text as a content part of type text or file.",
             param=source.path,
             code="invalid_media",
         )

@@ -29,6 +29,7 @@ from pollux.server import (
     native_paths,
     speech,
     uploads,
+    videos,
 )
 from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
@@ -43,6 +44,7 @@ from pollux.server.owned import open_owned
 from pollux.server.passthrough import Addresses
 from pollux.server.sealed import Sealer
 from pollux.server.storing import Storing
+from pollux.server.video_work import VideoWork
 from pollux.settings import LOOPBACK, Settings
 from pollux.upstream.batches import NativeBatches
 from pollux.upstream.client import GOOGLE, GeminiClient
@@ -51,6 +53,7 @@ from pollux.upstream.files import NativeFiles
 from pollux.upstream.http import HttpClient, Timeouts
 from pollux.upstream.passthrough import Passthrough
 from pollux.upstream.plain_client import PlainClient
+from pollux.upstream.videos import NativeVideos
 
 log = logging.getLogger("pollux.server")
 
@@ -70,6 +73,10 @@ OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
     "/models": {"GET": models.list_models},
     "/files": {"GET": files.list_files, "POST": files.create_file},
     "/uploads": {"POST": uploads.create_upload},
+    "/videos": {"GET": videos.list_videos, "POST": videos.create_video},
+    "/videos/characters": {"POST": videos.refuse_characters},
+    "/videos/edits": {"POST": videos.edit_video},
+    "/videos/extensions": {"POST": videos.extend_video},
 }
 OPENAI_ITEMS: dict[str, dict[str, ItemHandler]] = {
     "/batches/": {"GET": batches.retrieve_batch, "POST": batches.cancel_batch},
@@ -77,6 +84,8 @@ OPENAI_ITEMS: dict[str, dict[str, ItemHandler]] = {
     "/models/": {"GET": models.retrieve_model},
     "/files/": {"GET": files.retrieve_file, "DELETE": files.delete_file},
     "/uploads/": {"POST": uploads.change_upload},
+    "/videos/characters/": {"GET": videos.refuse_characters},
+    "/videos/": {"GET": videos.retrieve_video, "POST": videos.change_video, "DELETE": videos.delete_video},
 }
 OTHER_ROUTES: dict[str, dict[str, Handler]] = {
     "/v1beta/chat/completions": {"POST": chat.create_completion_bare},
@@ -116,6 +125,7 @@ class App:
         self.native_batches = NativeBatches(http, **origin)
         self.gemini_files = GeminiFiles(self, self.native_files)
         self.batch_workers = BatchWorkers(self)
+        self.videos = VideoWork(self, NativeVideos(http, **origin))
         self.workshop = Workshop(
             processes=settings.media_processes, waiting_max=settings.media_waiting_max, seconds_max=settings.media_seconds
         )
@@ -184,6 +194,7 @@ class App:
     async def close(self) -> None:
         """Close what is open; called once, when the server stops."""
         await self.batch_workers.close()
+        await self.videos.close()
         await self.client.close()
         await self.fetcher.close()
         await self.workshop.close()

@@ -97,10 +97,10 @@ class RelatedFile:
             self._found.append(data[start:end])
 
 
-class _Reader:
-    """The parser and what it has found."""
+class PartsReader:
+    """The parser: whoever inherits it is told of each part as it comes."""
 
-    def __init__(self, content_type: bytes, file_field: str) -> None:
+    def __init__(self, content_type: bytes, wanted: str) -> None:
         # Loaded with the first upload: plain chat does not pay for it.
         from python_multipart.exceptions import FormParserError
         from python_multipart.multipart import MultipartParser, parse_options_header
@@ -108,22 +108,13 @@ class _Reader:
         kind, options = parse_options_header(content_type.decode("latin-1"))
         boundary = options.get(b"boundary", b"")
         if kind != b"multipart/form-data" or not boundary:
-            raise InvalidRequest(
-                f"The body must be multipart/form-data with a boundary, and hold the field {file_field}.",
-                code="invalid_multipart",
-            )
-        self.form = Form()
-        self._file_field = file_field
+            raise InvalidRequest(wanted, code="invalid_multipart")
         self._options_of = parse_options_header
         self._errors = (FormParserError,)
         self._ended = False
         self._header_name = b""
         self._header_value = b""
         self._headers: dict[bytes, str] = {}
-        self._name = ""
-        self._in_file = False
-        self._value = bytearray()
-        self._found: list[bytes] = []
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -134,33 +125,39 @@ class _Reader:
                     "on_header_end": self._on_header_end,
                     "on_headers_finished": self._on_headers,
                     "on_part_data": self._on_data,
-                    "on_part_end": self._on_part_end,
+                    "on_part_end": self.part_ends,
                     "on_end": self._on_end,
                 },
             )
         except self._errors as error:
             raise _malformed(error) from None
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """Read on; give what bytes of the file the piece held."""
+    def write(self, piece: bytes) -> None:
+        """Read on. Raises InvalidRequest."""
         try:
             self._parser.write(piece)
         except self._errors as error:
             raise _malformed(error) from None
-        found, self._found = self._found, []
-        return found
 
-    def whole(self) -> Form:
-        """Give the form at the end of the body. Raises InvalidRequest."""
+    def check_ended(self) -> None:
+        """Raise InvalidRequest unless the last boundary was read."""
         if not self._ended:
             raise InvalidRequest("The multipart body ends before its last boundary.", code="invalid_multipart")
-        if not self.form.has_file:
-            raise InvalidRequest(f"{self._file_field} is missing.", param=self._file_field, code="missing_required_parameter")
-        return self.form
+
+    def part_begins(self, name: str, filename: str | None, content_type: str) -> None:
+        """A part begins; `filename` is None where it has none, and is then a field."""
+        raise NotImplementedError
+
+    def part_data(self, data: bytes) -> None:
+        """Some data of the part."""
+        raise NotImplementedError
+
+    def part_ends(self) -> None:
+        """The part is whole."""
+        raise NotImplementedError
 
     def _begin(self) -> None:
         self._headers = {}
-        self._value.clear()
 
     def _on_header_name(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
@@ -176,32 +173,71 @@ class _Reader:
         # The header's text goes through the parser's latin-1 as UTF-8 bytes and back.
         disposition = self._headers.get(b"content-disposition", "").encode().decode("latin-1")
         _, options = self._options_of(disposition)
-        self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        self._in_file = self._name == self._file_field
+        filename = _unquoted(options[b"filename"].decode("utf-8", "replace")) if b"filename" in options else None
+        self.part_begins(options.get(b"name", b"").decode("utf-8", "replace"), filename, self._headers.get(b"content-type", ""))
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        self.part_data(data[start:end])
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+class _Reader(PartsReader):
+    """Takes the file of one field as it comes, and keeps the fields."""
+
+    def __init__(self, content_type: bytes, file_field: str) -> None:
+        super().__init__(
+            content_type, f"The body must be multipart/form-data with a boundary, and hold the field {file_field}."
+        )
+        self.form = Form()
+        self._file_field = file_field
+        self._name = ""
+        self._in_file = False
+        self._value = bytearray()
+        self._found: list[bytes] = []
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Read on; give what bytes of the file the piece held."""
+        self.write(piece)
+        found, self._found = self._found, []
+        return found
+
+    def whole(self) -> Form:
+        """Give the form at the end of the body. Raises InvalidRequest."""
+        self.check_ended()
+        if not self.form.has_file:
+            raise InvalidRequest(f"{self._file_field} is missing.", param=self._file_field, code="missing_required_parameter")
+        return self.form
+
+    def part_begins(self, name: str, filename: str | None, content_type: str) -> None:
+        """Tell the file from the fields, by its name."""
+        self._value.clear()
+        self._name = name
+        self._in_file = name == self._file_field
         if self._in_file:
             if self.form.has_file:
                 raise InvalidRequest(f"{self._file_field} is there twice; one file at a time.", param=self._file_field)
             self.form.has_file = True
-            self.form.filename = _unquoted(options.get(b"filename", b"").decode("utf-8", "replace"))
-            self.form.content_type = self._headers.get(b"content-type", "")
+            self.form.filename = filename or ""
+            self.form.content_type = content_type
 
-    def _on_data(self, data: bytes, start: int, end: int) -> None:
+    def part_data(self, data: bytes) -> None:
+        """Give on data of the file, keep that of a field."""
         if self._in_file:
-            self._found.append(data[start:end])
+            self._found.append(data)
             return
-        self._value += data[start:end]
+        self._value += data
         if len(self._value) > FIELD_BYTES_MAX:
             raise InvalidRequest(f"A field is longer than {FIELD_BYTES_MAX} bytes.", param=self._name[:100] or None)
 
-    def _on_part_end(self) -> None:
+    def part_ends(self) -> None:
+        """Keep a field."""
         if self._in_file:
             return
         if len(self.form.fields) >= FIELDS_MAX:
             raise InvalidRequest(f"The body has more than {FIELDS_MAX} fields.")
         self.form.fields[self._name] = _text(bytes(self._value))
-
-    def _on_end(self) -> None:
-        self._ended = True
 
 
 def _text(data: bytes) -> str:

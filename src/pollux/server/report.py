@@ -9,6 +9,7 @@ from pollux.wire.openai.audio import SpeechDone
 from pollux.wire.openai.chat import ChatCompletion, ChatCompletionChunk
 from pollux.wire.openai.embeddings import EmbeddingList
 from pollux.wire.openai.images import CompletedEvent, ImagesResponse
+from pollux.wire.openai.videos import Video
 
 if TYPE_CHECKING:
     from pollux.server.app import App
@@ -31,7 +32,7 @@ def wanted_in_body(app: "App", exchange: Exchange) -> bool:
     return _chosen(exchange, b"x-pollux-report", _PLACES, default=app.settings.report == "body")
 
 
-Answer = ChatCompletion | ChatCompletionChunk | EmbeddingList | SpeechDone | ImagesResponse | CompletedEvent
+Answer = ChatCompletion | ChatCompletionChunk | EmbeddingList | SpeechDone | ImagesResponse | CompletedEvent | Video
 
 
 def attach(exchange: Exchange, answer: Answer) -> None:

@@ -27,6 +27,7 @@ OWNED = (
     "native_copy",
     "turn",
     "native_name",
+    "video",
 )
 """Tables with a column `owner`; erasing an owner goes through them."""
 
@@ -116,6 +117,20 @@ async def _batches(transaction: Transaction) -> None:
     await transaction.run("CREATE INDEX batch_by_due ON batch (due_us)")
 
 
+async def _videos(transaction: Transaction) -> None:
+    """Videos. `state` is JSON of the server's; `fingerprint` stands for what was asked, so that a repeated request is known.
+
+    `until_us` is ahead while a process waits for the service's first word of it.
+    """
+    await transaction.run(
+        "CREATE TABLE video (owner TEXT NOT NULL, id TEXT NOT NULL, created_us BIGINT NOT NULL, fingerprint TEXT NOT NULL,"
+        " retried BIGINT NOT NULL, state BYTEA NOT NULL, until_us BIGINT NOT NULL, epoch BIGINT NOT NULL,"
+        " PRIMARY KEY (owner, id))"
+    )
+    await transaction.run("CREATE INDEX video_by_time ON video (owner, created_us, id)")
+    await transaction.run("CREATE INDEX video_by_fingerprint ON video (owner, fingerprint, created_us)")
+
+
 class Migration(NamedTuple):
     """A step of the schema; after it, programs whose newest step is `readable_from` or later can still work."""
 
@@ -129,6 +144,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, _turns),
     Migration(3, _names),
     Migration(4, _batches),
+    Migration(5, _videos),
 )
 
 

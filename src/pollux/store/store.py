@@ -14,6 +14,7 @@ from pollux.store.leases import Leases
 from pollux.store.migrations import OWNED, migrate
 from pollux.store.sweep import Sweeper
 from pollux.store.uploads import Uploads
+from pollux.store.videos import Videos
 
 
 class Store:
@@ -29,6 +30,7 @@ class Store:
         self.copies = Copies(database, clock)
         self.leases = Leases(database, clock)
         self.batches = Batches(database)
+        self.videos = Videos(database)
         self.sweeper = Sweeper(database, blobs, self.garbage, clock, mark)
 
     async def erase(self, owner: str) -> dict[str, int]:

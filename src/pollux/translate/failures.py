@@ -22,7 +22,7 @@ from pollux.errors import (
     Unauthenticated,
     UpstreamFailed,
 )
-from pollux.wire.gemini.errors import ErrorBody, Status
+from pollux.wire.gemini.errors import ErrorBody, Status, WordedBody
 from pollux.wire.openai import errors as wire
 
 MESSAGE_CHARACTERS_MAX = 2000
@@ -187,7 +187,12 @@ def _native(body: bytes) -> Status | None:
     try:
         return msgspec.json.decode(body, type=list[ErrorBody])[0].error
     except (msgspec.DecodeError, IndexError):
+        pass
+    try:
+        worded = msgspec.json.decode(body, type=WordedBody).error
+    except msgspec.DecodeError:
         return None
+    return Status(message=f"{worded.message} ({worded.code})")
 
 
 def _without_body(http_status: int, body: bytes) -> ApiError:

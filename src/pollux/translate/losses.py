@@ -16,6 +16,7 @@ from pollux.wire.openai.audio import SpeechRequest
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
 from pollux.wire.openai.images import CreateImageRequest
+from pollux.wire.openai.videos import CreateVideoRequest
 
 HEADER_BYTES_MAX = 1024
 """Longest list of codes; proxies give up on long headers."""
@@ -26,7 +27,13 @@ LISTED_MAX = 100
 UNKNOWN = "unknown"
 """The name in the code of a parameter that no request has."""
 
-REQUESTS: tuple[type[msgspec.Struct], ...] = (ChatCompletionRequest, EmbeddingsRequest, SpeechRequest, CreateImageRequest)
+REQUESTS: tuple[type[msgspec.Struct], ...] = (
+    ChatCompletionRequest,
+    EmbeddingsRequest,
+    SpeechRequest,
+    CreateImageRequest,
+    CreateVideoRequest,
+)
 """The requests of which losses are noted; an endpoint that notes some adds its own."""
 
 NAMES = frozenset(name for shape in REQUESTS for name in shape.__struct_fields__)

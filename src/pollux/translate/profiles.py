@@ -210,3 +210,39 @@ _PAINTERS = tuple((re.compile(pattern), painter) for pattern, painter in PAINTER
 def painter(model: str) -> Painter:
     """Give what is known of an image model, by its bare id."""
     return next((painter for pattern, painter in _PAINTERS if pattern.match(model)), NEWEST_PAINTER)
+
+
+Resolution = Literal["360p", "720p", "1080p", "4k"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filmer:
+    """What is known of a family that makes films: by which native methods, and how large.
+
+    Source: Gemini API, Veo 3.1; Interactions, video output.
+    """
+
+    engine: Literal["veo", "omni"]
+    resolutions: tuple[Resolution, ...]
+
+
+OMNI = Filmer("omni", ("360p", "720p", "1080p", "4k"))
+
+FILMERS: tuple[tuple[str, Filmer], ...] = (
+    (r"veo-.*lite", Filmer("veo", ("720p", "1080p"))),
+    (r"veo-", Filmer("veo", ("720p", "1080p", "4k"))),
+    (r"gemini-(.*-)?omni", OMNI),
+)
+
+_FILMERS = tuple((re.compile(pattern), filmer) for pattern, filmer in FILMERS)
+
+
+def filmer(model: str) -> Filmer | None:
+    """Give what is known of a model that makes films, by its bare id; None for one that is known for something else.
+
+    A name that nobody knows is taken for one of the newest kind.
+    """
+    known = next((filmer for pattern, filmer in _FILMERS if pattern.match(model)), None)
+    if known is None and not any(pattern.match(model) for pattern, _ in _FAMILIES):
+        return OMNI
+    return known

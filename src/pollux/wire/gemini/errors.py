@@ -21,3 +21,16 @@ class ErrorBody(Struct):
     """An error body."""
 
     error: Status
+
+
+class Wording(Struct):
+    """The inside of an error body of the Interactions API, whose code is a word."""
+
+    code: str
+    message: str
+
+
+class WordedBody(Struct):
+    """An error body of the Interactions API."""
+
+    error: Wording
