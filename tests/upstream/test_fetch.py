@@ -379,6 +379,38 @@ async def test_a_url_that_is_never_fetched_says_so(url: str, attempts: list[str]
     assert (names.asked, attempts) == ([], [])
 
 
+async def test_fetches_that_run_side_by_side_take_turns() -> None:
+    """However many there are, one round of the event loop writes one piece: what others wait for is one piece long."""
+    data = os.urandom(8 * fetch.PIECE_BYTES)
+    rounds, written = 0, list[int]()
+
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.answer(data)
+
+    async def count() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    async with far_side(script) as peer:
+        fetcher = Fetcher(
+            Limits(1_000_000, 20.0), internal_hosts=[f"media.test:{peer.port}"], resolve=Names(media_test=[["127.0.0.1"]])
+        )
+        counting = asyncio.create_task(count())
+        fetching = (
+            fetcher.fetch(peer.url("/", "media.test"), PATH, lambda *_: None, lambda _size: written.append(rounds))
+            for _ in range(8)
+        )
+        fetched = await asyncio.gather(*fetching)
+        counting.cancel()
+        await fetcher.close()
+
+    assert [b64decode(b"".join(each.pieces)) for each in fetched] == [data] * 8
+    assert len(set(written)) == len(written)
+
+
 PIECES = [
     "http",
     "https",

@@ -112,6 +112,7 @@ class Fetcher:
         self._resolve = resolve or _resolve
         self._ssl_context = ssl_context
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._turn = asyncio.Lock()
         self._sessions: dict[bool, ClientSession] = {}
 
     async def fetch(self, url: str, path: str, look: Look, hold: Callable[[int], None]) -> Fetched:
@@ -196,9 +197,8 @@ class Fetcher:
                     head, looked = bytes(waiting[:HEAD_BYTES]), True
                     look(head, label)
                 while len(waiting) >= PIECE_BYTES:
-                    pieces.append(_encoded(waiting[:PIECE_BYTES], hold))
+                    pieces.append(await self._encoded(waiting[:PIECE_BYTES], hold))
                     del waiting[:PIECE_BYTES]
-                    await asyncio.sleep(0)
         except aiohttp.ClientError as error:
             raise Unfetchable(type(error).__name__) from None
         if not size:
@@ -206,8 +206,16 @@ class Fetcher:
         if not looked:
             head = bytes(waiting)
             look(head, label)
-        pieces.append(_encoded(waiting, hold))
+        pieces.append(await self._encoded(waiting, hold))
         return Fetched(label, head, tuple(pieces), size)
+
+    async def _encoded(self, data: bytearray, hold: Callable[[int], None]) -> bytes:
+        """Write base64 when it is this fetch's turn: one piece in a round of the event loop, however many fetches run."""
+        async with self._turn:
+            await asyncio.sleep(0)
+            piece = b64encode(data)
+        hold(len(piece))
+        return piece
 
     def _too_large(self, path: str) -> ApiError:
         return InvalidRequest(
@@ -297,12 +305,6 @@ def _host(ipv6: str | None, name: str | None) -> str | None:
     if _LOOKS_LIKE_A_NUMBER.fullmatch(host):
         return host if _IPV4.fullmatch(host) else None
     return host if _NAME.fullmatch(host) else None
-
-
-def _encoded(data: bytearray, hold: Callable[[int], None]) -> bytes:
-    piece = b64encode(data)
-    hold(len(piece))
-    return piece
 
 
 async def _resolve(host: str, port: int) -> list[str]:
