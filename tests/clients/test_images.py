@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -14,6 +15,7 @@ from openai import AsyncOpenAI, OpenAI
 from openai.types import ImagesResponse
 
 from tests.clients.conftest import Service
+from tests.media.studio import picture
 from tools import node
 
 MODEL = "gemini-nano-banana-2.1"
@@ -93,6 +95,48 @@ def test_a_refusal_is_an_error_of_the_client(client: OpenAI) -> None:
     assert caught.value.param == "prompt"
 
 
+def png(size: tuple[int, int] = (640, 480)) -> bytes:
+    """Give a picture to edit."""
+    return picture(size=size, colour=(220, 20, 20))
+
+
+def test_edit(client: OpenAI) -> None:
+    """One picture, a list of them, with a mask, and streamed."""
+    hole = io.BytesIO()
+    PIL.Image.new("RGBA", (640, 480), (0, 0, 0, 0)).save(hole, "PNG")
+    one = client.images.edit(model=MODEL, prompt="Add a hat", image=("a.png", png()))
+    two = client.images.edit(model=MODEL, prompt="Put them together", image=[("a.png", png()), ("b.png", png())])
+    masked = client.images.edit(model=MODEL, prompt="Add a hat", image=io.BytesIO(png()), mask=hole.getvalue())
+    events = list(client.images.edit(model=MODEL, prompt="Add a hat", image=png(), n=2, stream=True))
+
+    assert [size_of(made.data[0].b64_json) for made in (one, two, masked) if made.data] == [(1200, 896)] * 2 + [(640, 480)]
+    assert [event.type for event in events] == ["image_edit.completed"] * 2
+
+
+def test_edit_with_extra_body(client: OpenAI, service: Service) -> None:
+    """Which this client flattens into fields of the form."""
+    google = {"aspect_ratio": "1:4", "generation_config": {"seed": 5, "responseModalities": ["IMAGE"]}}
+    made = client.images.edit(model=MODEL, prompt="Taller", image=png(), extra_body={"extra_body": {"google": google}})
+    [entry] = service.emulator.journal.entries()
+
+    assert entry["body"]["generationConfig"] == {
+        "seed": 5,
+        "imageConfig": {"aspectRatio": "1:4"},
+        "responseModalities": ["IMAGE"],
+    }
+    assert made.data is not None
+    assert size_of(made.data[0].b64_json) == (512, 2048)
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+def test_create_variation(client: OpenAI) -> None:
+    """OpenAI has retired the model, not the method."""
+    made = client.images.create_variation(model=MODEL, image=png(), n=2, size="1024x1024")
+
+    assert made.data is not None
+    assert [size_of(image.b64_json) for image in made.data] == [(1024, 1024)] * 2
+
+
 HEAD = """
 import OpenAI, { toFile } from "openai";
 import fs from "node:fs";
@@ -135,3 +179,33 @@ def test_javascript_generates(service: Service, base: str) -> None:
     assert out["url"].startswith(service.url)
     assert out["types"] == [["image_generation.completed", "1024x1024", True]] * 2
     assert out["refused"] == [400, "n"]
+
+
+def test_javascript_edits(service: Service, tmp_path: Path) -> None:
+    """One picture, a list of them, Gemini's own fields, streamed, and a variation."""
+    (tmp_path / "a.png").write_bytes(png())
+    out = run(
+        service,
+        """
+        const image = () => fs.createReadStream(process.env.PICTURE);
+        const size = (answer) => answer.size;
+        out.one = size(await client.images.edit({ model, prompt, image: image() }));
+        out.two = size(await client.images.edit({ model, prompt, image: [image(), image()],
+          extra_body: { google: { aspect_ratio: "8:1", generation_config: { seed: 3 } } } }));
+        const mask = await toFile(fs.readFileSync(process.env.PICTURE), "mask.png", { type: "image/png" });
+        out.masked = size(await client.images.edit({ model, prompt, image: image(), mask }));
+        out.types = [];
+        for await (const event of await client.images.edit({ model, prompt, image: image(), stream: true }))
+          out.types.push(event.type);
+        out.variation = size(await client.images.createVariation({ model, image: image(), n: 1 }));
+        """,
+        PICTURE=str(tmp_path / "a.png"),
+    )
+
+    assert out == {
+        "one": "1200x896",
+        "two": "3072x384",
+        "masked": "640x480",
+        "types": ["image_edit.completed"],
+        "variation": "1200x896",
+    }

@@ -90,9 +90,14 @@ def redrawn(data: str, to: ImageFormat, *, quality: int | None = None) -> str:
     return b64encode(convert(a2b_base64(data), to, quality=quality)).decode("ascii")
 
 
+def masked(picture: bytes, mask: bytes) -> bytes:
+    """Do `with_mask` for base64, and give base64."""
+    return b64encode(with_mask(a2b_base64(picture), a2b_base64(mask)))
+
+
 def recomposed(original: bytes, edited: str, mask: bytes, to: ImageFormat = "png", *, quality: int | None = None) -> str:
-    """Do `compose` for an edited picture in base64, and give base64."""
-    return b64encode(compose(original, a2b_base64(edited), mask, to, quality=quality)).decode("ascii")
+    """Do `compose` for base64, and give base64."""
+    return b64encode(compose(a2b_base64(original), a2b_base64(edited), a2b_base64(mask), to, quality=quality)).decode("ascii")
 
 
 def thumbnail(data: bytes, side_max: int = 512, to: ImageFormat = "webp") -> bytes:

@@ -51,8 +51,7 @@ def sized(size: str, painter: Painter, notes: list[Note]) -> tuple[str, str | No
         return ratio, None
     wanted = next((name for side, name in SIDES if max(width, height) <= side), "4K")
     name = min(painter.sizes, key=lambda each: abs(math.log(SCALE[each] / SCALE[wanted])))
-    made_width, made_height = pixels(ratio, name)
-    notes.append(Note("size", "approximated", f"the nearest is {ratio} at {name}, {made_width}x{made_height}"))
+    notes.append(Note("size", "approximated", f"the nearest is {ratio} at {name}, {written(pixels(ratio, name))}"))
     return ratio, name
 
 
@@ -60,6 +59,11 @@ def pixels(ratio: str, name: str) -> tuple[int, int]:
     """Give width and height of an aspect ratio at an image size."""
     width, height = PIXELS[ratio]
     return round(width * SCALE[name]), round(height * SCALE[name])
+
+
+def written(size: tuple[int, int]) -> str:
+    """Write a size as OpenAI does."""
+    return f"{size[0]}x{size[1]}"
 
 
 def quotient(ratio: str) -> float:

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from pollux.errors import ApiError, InvalidRequest
 from pollux.translate.endings import FINISH_REASON
 from pollux.translate.events import Blocked, Extra, Finish, Media, Text, Usage
+from pollux.translate.image_sizes import written
 from pollux.translate.reader import ReplyReader
 from pollux.translate.usage import add
 from pollux.wire.gemini.generate import GenerateContentResponse
@@ -96,7 +97,7 @@ def usage(counted: Iterable[Usage]) -> wire.ImagesUsage:
 
 def pixels(size: tuple[int, int] | None) -> str:
     """Write a picture's size."""
-    return f"{size[0]}x{size[1]}" if size else UNKNOWN
+    return written(size) if size else UNKNOWN
 
 
 def common(values: Iterable[str]) -> str | UnsetType:

@@ -15,7 +15,7 @@ from pollux.translate.notes import Note
 from pollux.wire.openai.audio import SpeechRequest
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
-from pollux.wire.openai.images import CreateImageRequest
+from pollux.wire.openai.images import CreateImageRequest, EditImageRequest
 from pollux.wire.openai.videos import CreateVideoRequest
 
 HEADER_BYTES_MAX = 1024
@@ -32,6 +32,7 @@ REQUESTS: tuple[type[msgspec.Struct], ...] = (
     EmbeddingsRequest,
     SpeechRequest,
     CreateImageRequest,
+    EditImageRequest,
     CreateVideoRequest,
 )
 """The requests of which losses are noted; an endpoint that notes some adds its own."""

@@ -25,14 +25,14 @@ _items = msgspec.json.Decoder(list[Raw]).decode
 
 
 class Decoders(Generic[T]):
-    """The two decoders of one shape."""
+    """The two decoders of one shape. Not `strict`, they take numbers and booleans as texts too, as forms have them."""
 
     __slots__ = ("closed", "open", "shape")
 
-    def __init__(self, shape: type[T]) -> None:
+    def __init__(self, shape: type[T], *, strict: bool = True) -> None:
         self.shape = shape
-        self.open: msgspec.json.Decoder[T] = msgspec.json.Decoder(shape)
-        self.closed: msgspec.json.Decoder[T] = msgspec.json.Decoder(_closed(shape))
+        self.open: msgspec.json.Decoder[T] = msgspec.json.Decoder(shape, strict=strict)
+        self.closed: msgspec.json.Decoder[T] = msgspec.json.Decoder(_closed(shape), strict=strict)
 
 
 def unknown_fields(body: bytes | bytearray | Raw, shape: type[Struct], path: str = "") -> Iterator[str]:

@@ -53,6 +53,31 @@ class CreateImageRequest(Asked, gc=False, kw_only=True):
     prompt: str
 
 
+class ImageRef(Struct, gc=False):
+    """A picture by a data URL or an address, or by the id of a file. `image_url` stays as it came: it may be large."""
+
+    image_url: msgspec.Raw = NULL
+    file_id: str | None = None
+
+
+class EditImageRequest(Asked, gc=False, kw_only=True):
+    """The body of POST /images/edits. In a form `image` is a file or a list of files, and `mask` a file.
+
+    `image` as JSON, and texts in the place of objects, are other clients'.
+    """
+
+    prompt: str
+    images: list[ImageRef | str] | None = None
+    image: ImageRef | str | list[ImageRef | str] | None = None
+    mask: ImageRef | str | None = None
+
+
+class VariationRequest(Asked, gc=False, kw_only=True):
+    """The body of POST /images/variations."""
+
+    image: ImageRef | str | list[ImageRef | str] | None = None
+
+
 class Image(Struct, gc=False, kw_only=True, omit_defaults=True):
     """One picture: its base64, or a link to it."""
 
