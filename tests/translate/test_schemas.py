@@ -175,8 +175,8 @@ def test_what_the_caller_allows_is_allowed(schema: Json, instances: list[Json]) 
     for instance in instances:
         try:
             valid = callers.is_valid(instance)
-        except Exception as error:
-            assume(not isinstance(error, RecursionError))
+        except BaseException as error:  # the validator's own recursion without end, in Python or below it
+            assume(not isinstance(error, RecursionError) and type(error).__name__ != "PanicException")
             raise
         if valid:
             assert services.is_valid(instance), (instance, native)

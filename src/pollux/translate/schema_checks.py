@@ -2,13 +2,26 @@
 
 from typing import Any
 
-from pollux.translate.schema_keywords import Schema
+from pollux.translate.schema_keywords import LEAF, TYPES, Schema
 from pollux.translate.schema_places import Contradiction, Place, SchemaFault
+
+
+def is_leaf(schema: Schema) -> bool:
+    """Say whether a schema is sent as it is: most have a type, a title, a description, and no more."""
+    if not schema.keys() <= LEAF:
+        return False
+    kind = schema.get("type", "string")
+    return (
+        type(kind) is str
+        and kind in TYPES
+        and type(schema.get("title", "")) is str
+        and type(schema.get("description", "")) is str
+    )
 
 
 def texts(schema: Schema) -> bool:
     """Say whether title and description are texts."""
-    return isinstance(schema.get("title", ""), str) and isinstance(schema.get("description", ""), str)
+    return type(schema.get("title", "")) is str and type(schema.get("description", "")) is str
 
 
 def count(place: Place, value: Any) -> int:
@@ -20,7 +33,7 @@ def count(place: Place, value: Any) -> int:
 
 def names(place: Place, value: Any) -> list[str]:
     """Give a keyword's value that must be a list of names. Raises SchemaFault."""
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+    if type(value) is not list or (value and {*map(type, value)} != {str}):
         raise SchemaFault(place, "must be a list of names")
     return value
 
@@ -49,20 +62,12 @@ def constants(branch: Schema) -> dict[str, list[Any]]:
     return found
 
 
-_BOUNDS = frozenset({"minimum", "exclusiveMinimum", "minItems", "minLength"})
+LOWER_BOUNDS = frozenset({"minimum", "minItems", "minLength"})
+_BOUNDS = (("minimum", "maximum"), ("minItems", "maxItems"), ("minLength", "maxLength"))
 
 
-def check_bounds(out: Schema, schema: Schema, place: Place) -> None:
+def check_bounds(out: Schema, place: Place) -> None:
     """Look for bounds that cross. Raises Contradiction."""
-    if _BOUNDS.isdisjoint(schema):
-        return
-    for low, high in (("minimum", "maximum"), ("minItems", "maxItems"), ("minLength", "maxLength")):
-        smallest = out.get(low, schema.get(low))
-        largest = out.get(high, schema.get(high))
-        if (
-            isinstance(smallest, (int, float))
-            and isinstance(largest, (int, float))
-            and not isinstance(smallest, bool)
-            and smallest > largest
-        ):
-            raise Contradiction((place, low), f"is more than {high}: {smallest} and {largest}")
+    for low, high in _BOUNDS:
+        if low in out and high in out and out[low] > out[high]:
+            raise Contradiction((place, low), f"is more than {high}: {out[low]} and {out[high]}")

@@ -12,31 +12,17 @@ Definitions that are referred to are converted once, each on its own, so that re
 Expansion (merging, distributing over branches) is counted in steps; a schema that needs too many is refused.
 """
 
-from collections import deque
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 from pollux.translate import schema_cycles
-from pollux.translate.schema_checks import check_accepted, check_bounds, constants, count, names, texts
-from pollux.translate.schema_keywords import (
-    ACCEPTED,
-    ANNOTATIONS,
-    FORMATS,
-    KEYWORDS,
-    SILENT,
-    TOLD,
-    TYPES,
-    Schema,
-    described,
-    says_nothing,
-    shown,
-    speaks_of,
-    words,
-)
+from pollux.translate.schema_checks import constants, is_leaf, texts
+from pollux.translate.schema_definitions import Definitions
+from pollux.translate.schema_keywords import ANNOTATIONS, Schema
 from pollux.translate.schema_merging import UNSAID, both
 from pollux.translate.schema_places import Contradiction, Place, SchemaFault
-from pollux.translate.schema_references import CHAIN_MAX, REFERENCES, References
-from pollux.translate.schema_values import enumerated
+from pollux.translate.schema_plain import PlainConverter
+from pollux.translate.schema_references import REFERENCES
 
 STEPS_MAX = 50_000
 """Sub-schemas that one schema may have after expansion. A dense schema of 200 KB has 9,000; this many cost some 0.2 s."""
@@ -55,46 +41,38 @@ DISTRIBUTED_MAX = 2000
 
 _COMPOSING = frozenset({"allOf", "anyOf", "oneOf", *REFERENCES})
 _UNIONS = ("anyOf", "oneOf")
-_BARE = {name: {"type": name} for name in TYPES}
-_LEAF = frozenset({"type", "title", "description"})
-_BESIDE_VALUES = ANNOTATIONS | {"type", "enum", "const", "nullable", "$defs", "definitions"}
+_ANY_OF = frozenset({"anyOf", "title", "description", "default"})
+_REFERENCE = frozenset({"$ref", "title", "description", "default"})
 _OLD_DRAFTS = ("draft-04", "draft-06", "draft-07", "draft4", "draft6", "draft7")
 
-Loss = tuple[Place, Literal["ignored", "approximated"], str]
 
-
-class Converter:
+class Converter(PlainConverter):
     """Converts one schema; afterwards `losses` says what it lost."""
 
     def __init__(self, root: Schema) -> None:
-        self.losses: list[Loss] = []
+        super().__init__()
         self._root = root
-        self._references = References(root)
+        self._named = Definitions(root)
         self._steps = 0
-        self._origins: dict[int, Place] = {}
-        self._kept_alive: list[Any] = []
-        self._names: dict[int, str] = {}
-        self._numbers: dict[str, int] = {}
-        self._waiting: deque[tuple[str, Any, Place]] = deque()
-        self._definitions: dict[str, Schema] = {}
-        self._definition_places: dict[str, Place] = {}
+        self._origins: dict[int, tuple[Schema, Place]] = {}
+        """Where merged schemas come from, by their place in memory; they are kept for that."""
         draft = root.get("$schema")
         self._beside_references = not (isinstance(draft, str) and any(old in draft for old in _OLD_DRAFTS))
 
     def convert(self) -> Schema:
         """Give the native schema. Raises SchemaFault."""
         converted = self._sub(self._root, (), 0)
-        while self._waiting:
-            name, schema, place = self._waiting.popleft()
-            self._definitions[name] = self._sub(schema, place, 1)
-        schema_cycles.loosen(self._definitions, self._lose, self._origins, self._definition_places)
+        definitions = {name: self._sub(schema, place, 1) for name, schema, place in self._named.to_convert()}
+        if not definitions:
+            return converted
+        edges = self._named.edges
+        schema_cycles.loosen(definitions, edges, self._lose, self._properties_places, self._named.places)
         if "$ref" in converted:
-            converted = self._definitions[converted["$ref"].removeprefix("#/$defs/")]
-        used = schema_cycles.reachable(converted, self._definitions)
-        return {**converted, "$defs": used} if used else converted
-
-    def _lose(self, place: Place, why: str, fate: Literal["ignored", "approximated"] = "approximated") -> None:
-        self.losses.append((place, fate, why))
+            name = converted["$ref"][8:]
+            converted, edges[""] = definitions[name], edges[name]
+        used = schema_cycles.reachable(edges)
+        kept = {name: schema for name, schema in definitions.items() if name in used}
+        return {**converted, "$defs": kept} if kept else converted
 
     def _sub(self, schema: Any, place: Place, depth: int) -> Schema:
         """Convert a schema or sub-schema; `true` is the empty one, and `false` is for the callers to handle."""
@@ -102,253 +80,30 @@ class Converter:
             if schema is True:
                 return {}
             raise SchemaFault(place, "allows nothing" if schema is False else "must be a schema: an object, true or false")
-        self._steps += 1
-        if self._steps > STEPS_MAX:
-            raise SchemaFault((), f"has, or expands to, more than {STEPS_MAX} sub-schemas")
-        kind = schema.get("type")
-        if len(schema) == 1 and type(kind) is str and kind in _BARE:
-            return _BARE[kind]
+        self._count(1)
+        return schema if is_leaf(schema) else self._larger(schema, place, depth)
+
+    def _larger(self, schema: Schema, place: Place, depth: int) -> Schema:
         if depth > DEPTH_MAX:
             raise SchemaFault(place, f"is nested more than {DEPTH_MAX} sub-schemas deep")
-        if self._origins:
-            place = self._origins.get(id(schema), place)
+        if self._origins and id(schema) in self._origins:
+            place = self._origins[id(schema)][1]
         if _COMPOSING.isdisjoint(schema):
             return self._plain(schema, place, depth)
+        if schema.keys() <= _ANY_OF and texts(schema) and schema["anyOf"] is not None:
+            return {**schema, "anyOf": self._branches((place, "anyOf"), schema["anyOf"], depth)}
+        if schema.keys() <= _REFERENCE and texts(schema) and type(schema["$ref"]) is str:
+            notes = dict(schema)
+            return self._reference(notes.pop("$ref"), (place, "$ref"), notes, place, depth)
         return self._composed(schema, place, depth)
 
-    # Plain schemas
-
-    def _plain(self, schema: Schema, place: Place, depth: int) -> Schema:
-        """Convert a schema without references and unions."""
-        kind = schema.get("type")
-        if type(kind) is list:
-            if len(kind) == 0:
-                raise SchemaFault((place, "type"), "must not be empty")
-            if len(kind) == 1:
-                schema = schema | {"type": kind[0]}
-                kind = kind[0]
-            elif not (len(kind) == 2 and "null" in kind and "enum" not in schema and "const" not in schema):
-                return self._split(schema, kind, place, depth)
-        if kind is not None and not (type(kind) is str and kind in TYPES) and type(kind) is not list:
-            raise SchemaFault((place, "type"), f"must be one of {', '.join(sorted(TYPES))}, or a list of these")
-        if schema.keys() <= _LEAF and texts(schema):
-            return schema
-        if "const" in schema or schema.get("enum") is not None:
-            return self._enumerated(schema, kind, place)
-        if schema.get("nullable") is True and type(kind) is str and kind != "null":
-            self._lose((place, "nullable"), "taken as OpenAPI means it: null is allowed too")
-            kind = [kind, "null"]
-        out: Schema = {}
-        told: list[str] = []
-        for keyword, value in schema.items():
-            if value is None and keyword != "default":
-                continue
-            match keyword:
-                case "type":
-                    out["type"] = kind
-                case "title" | "description":
-                    if not isinstance(value, str):
-                        raise SchemaFault((place, keyword), "must be a text")
-                    out[keyword] = value
-                case "default":
-                    out["default"] = value
-                case "properties":
-                    self._properties(value, schema, out, place, depth)
-                case "required" | "patternProperties" | "additionalItems" | "prefixItems":
-                    pass  # with their neighbours, below
-                case "items":
-                    self._items(schema, out, place, depth)
-                case "additionalProperties":
-                    out["additionalProperties"] = (
-                        value if isinstance(value, bool) else self._sub(value, (place, keyword), depth + 1)
-                    )
-                case "minItems" | "maxItems":
-                    out[keyword] = count((place, keyword), value)
-                case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-                    self._bound(keyword, value, schema, out, told, place)
-                case "format":
-                    if value in FORMATS and isinstance(value, str):
-                        out["format"] = value
-                    else:
-                        told.append(f"Format: {str(value)[:100]}.")
-                        self._lose((place, keyword), "the format is told to the model, not enforced")
-                case "examples" | "example":
-                    if text := shown(value):
-                        told.append(f"Examples: {text}" if keyword == "examples" else f"Example: {text}")
-                case "propertyOrdering":
-                    out[keyword] = names((place, keyword), value)
-                case "unevaluatedProperties" | "unevaluatedItems":
-                    self._unevaluated(keyword, value, schema, out, told, place, depth)
-                case _ if keyword == UNSAID:
-                    for lost, condition in value:
-                        self._tell(lost, condition, told, place)
-                case _ if keyword in TOLD:
-                    if keyword in ACCEPTED:
-                        check_accepted((place, keyword), value)
-                        out[keyword] = value
-                    self._tell(keyword, value, told, place)
-                case _ if keyword in SILENT or keyword in ("$defs", "definitions", "nullable") or keyword.startswith("x-"):
-                    pass
-                case _:
-                    self._lose((place, keyword), "JSON Schema has no such keyword", "ignored")
-        if "prefixItems" in schema and "items" not in schema:
-            self._items(schema, out, place, depth)
-        if schema.get("patternProperties"):
-            self._pattern_properties(schema, out, told, place, depth)
-        if schema.get("required") is not None:
-            self._required(schema, out, told, place)
-        check_bounds(out, schema, place)
-        return described(out, told)
-
-    def _enumerated(self, schema: Schema, kind: Any, place: Place) -> Schema:
-        """Convert `enum` and `const`; what constrains the values further is told."""
-        out = enumerated(schema, kind, place, self._lose)
-        if schema.keys() <= _BESIDE_VALUES:
-            return out
-        told: list[str] = []
-        for keyword, value in schema.items():
-            if keyword == UNSAID:
-                for lost, condition in value:
-                    self._tell(lost, condition, told, place)
-            elif keyword in KEYWORDS and keyword not in _BESIDE_VALUES:
-                self._tell(keyword, value, told, place)
-            elif keyword not in _BESIDE_VALUES and not keyword.startswith("x-"):
-                self._lose((place, keyword), "JSON Schema has no such keyword", "ignored")
-        return described(out, told)
-
-    def _tell(self, keyword: str, value: Any, told: list[str], place: Place) -> None:
-        """Say a constraint that the service does not know in words."""
-        if says_nothing(keyword, value):
-            return
-        text = words(keyword, value)
-        if text:
-            told.append(text)
-        self._lose((place, keyword), "told to the model, not enforced" if text else "too long to be told to the model")
-
-    def _properties(self, value: Any, schema: Schema, out: Schema, place: Place, depth: int) -> None:
-        if not isinstance(value, dict):
-            raise SchemaFault((place, "properties"), "must be an object of schemas")
-        inner = (place, "properties")
-        converted: Schema = {}
-        for name, sub in value.items():
-            if sub is False:
-                if name in (schema.get("required") or ()):
-                    raise Contradiction((inner, name), "is required, and nothing is allowed there")
-                if schema.get("additionalProperties") is not False:
-                    self._lose((inner, name), "that there is no such property is not enforced")
-                continue
-            converted[name] = self._sub(sub, (inner, name), depth + 1)
-        out["properties"] = converted
-        self._origins_of(out["properties"], inner)
-
-    def _origins_of(self, converted: Schema, place: Place) -> None:
-        """Remember where converted properties stand, for `schema_cycles`."""
-        self._kept_alive.append(converted)
-        self._origins[id(converted)] = place
-
-    def _required(self, schema: Schema, out: Schema, told: list[str], place: Place) -> None:
-        at = (place, "required")
-        wanted = names(at, schema["required"])
-        properties = out.get("properties", {})
-        absent = [name for name in dict.fromkeys(wanted) if name not in properties]
-        if absent:
-            if schema.get("additionalProperties") is False and not schema.get("patternProperties"):
-                raise Contradiction(at, f"names {absent[0][:80]!r}, which additionalProperties forbids")
-            told.append(f"Give these properties too: {', '.join(absent)[:300]}")
-            self._lose(at, "told to the model where it names what is not among the properties")
-        kept = [name for name in dict.fromkeys(wanted) if name in properties]
-        if kept:
-            out["required"] = kept
-
-    def _pattern_properties(self, schema: Schema, out: Schema, told: list[str], place: Place, depth: int) -> None:
-        at = (place, "patternProperties")
-        patterns = schema["patternProperties"]
-        if not isinstance(patterns, dict):
-            raise SchemaFault(at, "must be an object of schemas")
-        others = schema.get("additionalProperties")
-        allowed = [self._sub(sub, (at, pattern), depth + 1) for pattern, sub in patterns.items() if sub is not False]
-        if others is False and allowed:
-            out["additionalProperties"] = allowed[0] if len(allowed) == 1 else {"anyOf": allowed}
-        elif isinstance(others, dict) and others:
-            out["additionalProperties"] = {"anyOf": [out["additionalProperties"], *allowed]}
-        if text := shown([*patterns]):
-            told.append(f"Names of further properties match: {text}")
-        self._lose(at, "the patterns of names are told to the model, not enforced")
-
-    def _items(self, schema: Schema, out: Schema, place: Place, depth: int) -> None:
-        """Convert items, tuples of all drafts included."""
-        items, first = schema.get("items"), schema.get("prefixItems")
-        at = (place, "prefixItems")
-        if isinstance(items, list):
-            first, items, at = items, schema.get("additionalItems"), (place, "items")
-        if first is not None:
-            if not isinstance(first, list):
-                raise SchemaFault(at, "must be a list of schemas")
-            if first:
-                out["prefixItems"] = [self._sub(sub, (at, i), depth + 1) for i, sub in enumerate(first)]
-        if items is False:
-            longest = len(first or ())
-            out["maxItems"] = min(longest, schema["maxItems"]) if type(schema.get("maxItems")) is int else longest
-            if count((place, "minItems"), schema.get("minItems") or 0) > longest:
-                raise Contradiction((place, "minItems"), f"is more than {longest}, the most items that are allowed")
-        elif items is not None and items is not True:
-            out["items"] = self._sub(items, (place, "items"), depth + 1)
-
-    def _bound(self, keyword: str, value: Any, schema: Schema, out: Schema, told: list[str], place: Place) -> None:
-        lower = keyword in ("minimum", "exclusiveMinimum")
-        name = "minimum" if lower else "maximum"
-        exclusive = keyword.startswith("exclusive")
-        if exclusive and isinstance(value, bool):  # draft 4: it speaks of the bound beside it
-            if value and name in schema:
-                self._bound(keyword, schema[name], schema, out, told, place)
-            return
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise SchemaFault((place, keyword), "must be a number")
-        if exclusive and schema.get("type") == "integer" and abs(value) < 2**53:
-            value = value // 1 + 1 if lower else -(-value // 1) - 1
-            value = int(value)
-        elif exclusive:
-            told.append(f"{'More' if lower else 'Less'} than {value}.")
-            self._lose((place, keyword), "told to the model; enforced is the bound itself")
-        out[name] = value if name not in out else max(out[name], value) if lower else min(out[name], value)
-
-    def _unevaluated(
-        self, keyword: str, value: Any, schema: Schema, out: Schema, told: list[str], place: Place, depth: int
-    ) -> None:
-        """Take what no other keyword looks at as additional, where no other keyword could have looked."""
-        additional, others = (
-            ("additionalProperties", ("if", "dependentSchemas", "patternProperties", UNSAID))
-            if keyword == "unevaluatedProperties"
-            else ("items", ("if", "contains", UNSAID))
-        )
-        if additional in schema or value is True or value == {}:
-            return
-        if any(name in schema for name in others):
-            self._tell(keyword, value, told, place)
-        elif additional == "items":
-            self._items({"prefixItems": schema.get("prefixItems"), "items": value}, out, place, depth)
-        else:
-            out[additional] = value if value is False else self._sub(value, (place, keyword), depth + 1)
-
-    # Lists of types
-
-    def _split(self, schema: Schema, kinds: list[Any], place: Place, depth: int) -> Schema:
-        """Make a branch of each type, with the keywords that speak of it."""
-        for kind in kinds:
-            if not isinstance(kind, str) or kind not in TYPES:
-                raise SchemaFault((place, "type"), f"must hold nothing but {', '.join(sorted(TYPES))}")
-        if "const" in schema or schema.get("enum") is not None:
-            return self._enumerated(schema, kinds, place)
-        beside = {name: value for name, value in schema.items() if name in ANNOTATIONS}
-        rest = {name: value for name, value in schema.items() if name not in ANNOTATIONS and name != "type"}
-        branches = [
-            self._sub({"type": kind} | {name: value for name, value in rest.items() if speaks_of(name, kind)}, place, depth + 1)
-            for kind in dict.fromkeys(kinds)
-        ]
-        return {**self._annotations(beside, place, depth), "anyOf": branches}
+    def _count(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > STEPS_MAX:
+            raise SchemaFault((), f"has, or expands to, more than {STEPS_MAX} sub-schemas")
 
     def _annotations(self, beside: Schema, place: Place, depth: int) -> Schema:
-        return self._plain(beside, place, depth) if beside else {}
+        return beside if is_leaf(beside) else self._plain(beside, place, depth)
 
     # References, unions, and everything together
 
@@ -375,56 +130,40 @@ class Converter:
 
     def _reference(self, reference: Any, at: Place, beside: Schema, place: Place, depth: int) -> Schema:
         """Refer to the definition; what stands beside a `$ref` would be refused, so it stands around it."""
-        target, where = self._followed(reference, at)
-        if not isinstance(target, dict):
-            return self._sub(target, where, depth + 1)
-        named = {"$ref": f"#/$defs/{self._name(target, where)}"}
-        notes = self._annotations(beside, place, depth)
+        named, where = self._named.link(reference, at)
+        if where is not None:
+            return self._sub(named, where, depth + 1)
+        notes = self._annotations(beside, place, depth) if beside else beside
         return {**notes, "anyOf": [named]} if notes else named
-
-    def _followed(self, reference: Any, at: Place) -> tuple[Any, Place]:
-        """Follow a reference through references that say nothing else."""
-        target, where = self._references.target(reference, at)
-        for _ in range(CHAIN_MAX):
-            found = [name for name in REFERENCES if isinstance(target, dict) and name in target]
-            if len(found) != 1 or target.keys() - {found[0], "$defs", "definitions"} - SILENT:
-                return target, where
-            target, where = self._references.target(target[found[0]], (where, found[0]))
-        raise SchemaFault(at, "leads to itself, or through too many references")
-
-    def _name(self, target: Schema, where: Place) -> str:
-        """Give a definition its name below `$defs`, and see to it that it is converted. Names that clash are numbered."""
-        name = self._names.get(id(target))
-        if name is None:
-            step = str(where[1]) if where else "root"
-            wanted = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in step)[:64] or "_"
-            name = wanted
-            while name in self._definition_places:
-                self._numbers[wanted] = self._numbers.get(wanted, 1) + 1
-                name = f"{wanted}_{self._numbers[wanted]}"
-            self._names[id(target)] = name
-            self._definition_places[name] = where
-            self._waiting.append((name, target, where))
-        return name
 
     def _union(self, keyword: str, branches: Any, place: Place, depth: int) -> Schema:
         at = (place, keyword)
-        if not isinstance(branches, list) or not branches:
-            raise SchemaFault(at, "must be a list of schemas")
-        converted = [self._sub(branch, (at, i), depth + 1) for i, branch in enumerate(branches) if branch is not False]
-        if not converted:
-            raise Contradiction(at, "allows nothing")
+        converted = self._branches(at, branches, depth)
         if keyword == "oneOf" and len(converted) > 1 and not self._exclude_one_another(branches):
             self._lose(at, "read as anyOf: that only one branch holds is not enforced")
             keyword = "anyOf"  # as the service reads it: a branch may allow more than the caller's, and so meet another
         return {keyword: converted}
+
+    def _branches(self, at: Place, branches: Any, depth: int) -> list[Schema]:
+        if not isinstance(branches, list) or not branches:
+            raise SchemaFault(at, "must be a list of schemas")
+        converted = []
+        for i, branch in enumerate(branches):
+            if type(branch) is dict and is_leaf(branch):
+                converted.append(branch)
+            elif branch is not False:
+                converted.append(self._sub(branch, (at, i), depth + 1))
+        if not converted:
+            raise Contradiction(at, "allows nothing")
+        self._count(len(converted))
+        return converted
 
     def _exclude_one_another(self, branches: list[Any]) -> bool:
         """Say whether no value can satisfy two branches: by type, or by a property that tells them apart."""
         resolved: list[Any] = []
         for branch in branches:
             reference = branch.get("$ref") if isinstance(branch, dict) else None
-            resolved.append(self._followed(reference, ())[0] if reference else branch)
+            resolved.append(self._named.followed(reference, ())[0] if reference else branch)
         if not all(isinstance(branch, dict) for branch in resolved):
             return False
         kinds = [branch.get("type") for branch in resolved]
@@ -457,9 +196,11 @@ class Converter:
         rest = {name: value for name, value in base.items() if name not in ANNOTATIONS}
         converted, contradiction = [], None
         for combination in product(*(found for _, found in chosen)):
+            mark = self._named.mark()
             try:
                 converted.append(self._branch(rest, combination, [at for at, _ in chosen], place, depth))
             except Contradiction as fault:
+                self._named.forget(mark)
                 contradiction = fault
         if not converted:
             raise contradiction or Contradiction(place, "allows nothing")
@@ -496,7 +237,7 @@ class Converter:
         parts: list[tuple[Any, Place]] = []
         for keyword in REFERENCES:
             if schema.get(keyword) is not None:
-                target, where = self._followed(schema[keyword], (place, keyword))
+                target, where = self._named.followed(schema[keyword], (place, keyword))
                 if id(target) in following:
                     raise SchemaFault((place, keyword), "leads to itself")
                 parts.append((target, where))
@@ -520,7 +261,7 @@ class Converter:
             other, more = self._flat(part, where, depth, following)
             base = both(base, other, where)
             unions += more
-            self._steps += sum(len(value) for value in base.values() if isinstance(value, (dict, list))) // COPIED_A_STEP
+            self._count(sum(len(value) for value in base.values() if isinstance(value, (dict, list))) // COPIED_A_STEP)
         return base, unions
 
     def _remember_places(self, base: Schema, place: Place) -> None:
@@ -535,5 +276,4 @@ class Converter:
 
     def _remember(self, schema: Any, place: Place) -> None:
         if isinstance(schema, dict) and id(schema) not in self._origins:
-            self._kept_alive.append(schema)
-            self._origins[id(schema)] = place
+            self._origins[id(schema)] = schema, place

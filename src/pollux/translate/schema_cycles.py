@@ -13,42 +13,53 @@ from pollux.translate.schema_places import Place
 _PREFIX = "#/$defs/"
 
 Lose = Callable[[Place, str], None]
+Edges = dict[str, set[str]]
 Hard = tuple[str, Schema | None, str]
 """A reference that is not within an optional property: its definition, and the required property around it, if any."""
 
 
-def loosen(definitions: dict[str, Schema], lose: Lose, origins: dict[int, Place], places: dict[str, Place]) -> None:
+def loosen(
+    definitions: dict[str, Schema],
+    edges: Edges,
+    lose: Lose,
+    properties: dict[int, tuple[Schema, Place]],
+    places: dict[str, Place],
+) -> None:
     """Make required properties optional, and cut references, until every cycle passes an optional property.
 
-    `origins` says where the converted properties of an object stand in the caller's schema, `places` where a definition does.
+    `edges` are the references of each definition, `properties` says where converted properties stand in the caller's schema,
+    `places` where a definition does. Where something is cut, `edges` are brought up to date.
     """
-    again = True
+    cyclic = set().union(*_components(edges))
+    inside = {name: schema for name, schema in definitions.items() if name in cyclic}
+    again = bool(inside)
     while again:
         again = False
-        for name, component in _cyclic(definitions):
-            for target, owner, required in [*_hard(definitions[name])]:
+        for name, component in _cyclic(inside):
+            for target, owner, required in [*_hard(inside[name])]:
                 if target in component and owner is not None and required in owner.get("required", ()):
                     _make_optional(owner, required)
                     lose(
-                        (origins.get(id(owner["properties"]), ()), required),
+                        (properties[id(owner["properties"])][1], required),
                         "made optional, since it leads back to its own definition; told to the model",
                     )
                     again = True
-    for name, component in _cyclic(definitions):
+    for name, component in _cyclic(inside):
         definitions[name] = _cut(definitions[name], component)
-        lose(places.get(name, ()), "leads back to itself outside any property: there, anything is allowed")
+        edges[name] = {*_targets(definitions[name])}
+        lose(places[name], "leads back to itself outside any property: there, anything is allowed")
 
 
-def reachable(schema: Schema, definitions: dict[str, Schema]) -> dict[str, Schema]:
-    """Give the definitions that a schema uses, directly or through others."""
-    used: dict[str, Schema] = {}
-    waiting = [*_targets(schema)] if definitions else []
+def reachable(edges: Edges) -> set[str]:
+    """Give the definitions that the root refers to, directly or through others."""
+    used: set[str] = set()
+    waiting = [*edges[""]]
     while waiting:
         name = waiting.pop()
         if name not in used:
-            used[name] = definitions[name]
-            waiting += _targets(definitions[name])
-    return {name: schema for name, schema in definitions.items() if name in used}
+            used.add(name)
+            waiting += edges[name]
+    return used
 
 
 def _make_optional(owner: Schema, name: str) -> None:
@@ -88,8 +99,9 @@ def _targets(schema: Schema) -> Iterator[str]:
 
 def _cyclic(definitions: dict[str, Schema]) -> list[tuple[str, set[str]]]:
     """Give the definitions on cycles of hard references, each with all of its cycle."""
-    edges = {name: {target for target, _, _ in _hard(schema)} for name, schema in definitions.items()}
-    return [(name, component) for component in _components(edges) for name in component]
+    edges = {name: {target for target, _, _ in _hard(schema) if target in definitions} for name, schema in definitions.items()}
+    component_of = {name: component for component in _components(edges) for name in component}
+    return [(name, component_of[name]) for name in definitions if name in component_of]
 
 
 def _components(edges: dict[str, set[str]]) -> list[set[str]]:

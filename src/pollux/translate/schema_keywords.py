@@ -91,6 +91,9 @@ ANNOTATIONS = frozenset({"title", "description", "default", "examples", "example
 
 TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 
+LEAF = frozenset({"type", "title", "description", "default"})
+"""Keywords that are sent as they are; most sub-schemas have no others."""
+
 ACCEPTED = frozenset({"pattern", "minLength", "maxLength", "uniqueItems"})
 """Keywords that are not documented, but accepted. They are sent as well as told: nobody says what the service makes of them.
 

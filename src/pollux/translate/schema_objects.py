@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from pollux.translate.schema_converter import Loss
 from pollux.translate.schema_keywords import Schema
 from pollux.translate.schema_merging import comparable
 from pollux.translate.schema_places import SchemaFault
+from pollux.translate.schema_plain import Loss
 
 _PREFIX = "#/$defs/"
 

@@ -58,6 +58,8 @@ _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 def _unescaped(step: str) -> str:
     """Read a step of a JSON pointer in a URI's fragment."""
+    if "%" not in step and "~" not in step:
+        return step
     plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), step.encode()).decode(errors="replace")
     return plain.replace("~1", "/").replace("~0", "~")
 

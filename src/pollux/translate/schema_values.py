@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pollux.translate.schema_checks import texts
-from pollux.translate.schema_keywords import Schema, shown
+from pollux.translate.schema_keywords import LEAF, Schema, shown
 from pollux.translate.schema_places import Contradiction, Place, SchemaFault
 
 Lose = Callable[[Place, str], None]
 
-_SIMPLE = frozenset({"type", "enum"})
+_SIMPLE = LEAF | {"enum"}
+_SIMPLE_TYPES = (None, "string")
 
 
 def enumerated(schema: Schema, kind: Any, place: Place, lose: Lose) -> Schema:
@@ -18,8 +19,8 @@ def enumerated(schema: Schema, kind: Any, place: Place, lose: Lose) -> Schema:
     values = [schema["const"]] if "const" in schema else schema["enum"]
     if not isinstance(values, list):
         raise SchemaFault((place, "enum"), "must be a list of values")
-    if kind in (None, "string") and schema.keys() <= _SIMPLE and values and all(type(value) is str for value in values):
-        return {"type": "string", "enum": list(dict.fromkeys(values))}
+    if kind in _SIMPLE_TYPES and schema.keys() <= _SIMPLE and values and {*map(type, values)} == {str} and texts(schema):
+        return {**schema, "type": "string", "enum": list(dict.fromkeys(values))}
     if not values:
         raise Contradiction((place, "enum"), "is empty, so that nothing is allowed")
     if "const" in schema and isinstance(schema.get("enum"), list) and schema["const"] not in schema["enum"]:

@@ -16,10 +16,11 @@ from msgspec import Struct
 from pollux.errors import InvalidRequest
 from pollux.translate.kept import Kept, key
 from pollux.translate.notes import Note
-from pollux.translate.schema_converter import Converter, Loss
+from pollux.translate.schema_converter import Converter
 from pollux.translate.schema_keywords import Schema
 from pollux.translate.schema_objects import as_object
 from pollux.translate.schema_places import SchemaFault, written
+from pollux.translate.schema_plain import Loss
 
 SCHEMA_BYTES_MAX = 1_048_576
 """Largest schema. Converting that much takes some 50 ms in which nothing else is answered; real ones have up to 200 KB."""
