@@ -147,15 +147,15 @@ class Converter(PlainConverter):
     def _branches(self, at: Place, branches: Any, depth: int) -> list[Schema]:
         if not isinstance(branches, list) or not branches:
             raise SchemaFault(at, "must be a list of schemas")
+        self._count(len(branches))
         converted = []
         for i, branch in enumerate(branches):
-            if type(branch) is dict and is_leaf(branch):
-                converted.append(branch)
+            if type(branch) is dict:
+                converted.append(branch if is_leaf(branch) else self._larger(branch, (at, i), depth + 1))
             elif branch is not False:
                 converted.append(self._sub(branch, (at, i), depth + 1))
         if not converted:
             raise Contradiction(at, "allows nothing")
-        self._count(len(converted))
         return converted
 
     def _exclude_one_another(self, branches: list[Any]) -> bool:
