@@ -150,6 +150,16 @@ class Settings:
         "Time between looks at a native batch job. With callers' own keys it is looked at when its owner asks, not more often "
         "than every second.",
     )
+    batch_lease_seconds: float = setting(
+        30.0,
+        "How long a batch waits for another worker when the process that worked on it died. A living one renews its hold three "
+        "times as often.",
+    )
+    batch_unsure_seconds: float = setting(
+        300.0,
+        "How long a batch job is looked for whose creation has no known outcome, before it is created again. Too short, and it "
+        "may be paid for twice.",
+    )
     memory_days: float = setting(
         7.0, "How long turns of the model are remembered, so that thought signatures survive clients that drop them."
     )

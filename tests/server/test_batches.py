@@ -1,8 +1,10 @@
 """Batches from end to end: one OpenAI client does the whole job, against the emulator."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from typing import Any
+from contextlib import closing
+from typing import Any, Final
 
 import msgspec
 import openai
@@ -14,7 +16,8 @@ from pollux.emulator import Emulator, EmulatorServer
 from tests.server.asking import KEY, Pollux, pollux
 
 MODEL = "gemini-3.6-flash"
-CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
+CHAT: Final = "/v1/chat/completions"
+EMBED: Final = "/v1/embeddings"
 OVER = ("completed", "failed", "expired", "cancelled")
 PATIENCE_SECONDS = 30.0
 
@@ -198,12 +201,29 @@ def test_a_wrong_request_names_its_parameter(client: OpenAI, body: dict[str, Any
     assert refused.value.body["param"] == param
 
 
-def test_a_deleted_input_ends_the_batch(client: OpenAI, emulator: EmulatorServer) -> None:
-    """It says so."""
-    batch = created(client, [asked("a")])
-    client.files.delete(batch.input_file_id)
-    batch = ended(client, batch, emulator)
+def test_a_deleted_input_is_out_of_sight_and_its_batch_goes_on(
+    client: OpenAI, server: Pollux, emulator: EmulatorServer
+) -> None:
+    """Two batches read it; its bytes go when the second is over."""
+    first = created(client, [asked("a")])
+    second = client.batches.create(input_file_id=first.input_file_id, endpoint=CHAT, completion_window="24h")
+    client.files.delete(first.input_file_id)
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(first.input_file_id)
+    with pytest.raises(openai.NotFoundError):
+        client.files.content("deleted " + first.input_file_id)
+    listed = [file.id for file in client.files.list()]
+    with pytest.raises(openai.NotFoundError):
+        client.batches.create(input_file_id=first.input_file_id, endpoint=CHAT, completion_window="24h")
+    statuses = [ended(client, batch, emulator).status for batch in (first, second)]
+    kept = _rows(server, "SELECT id FROM file WHERE id LIKE '%' || $1", first.input_file_id)
 
-    assert batch.status == "failed"
-    assert batch.errors is not None
-    assert [error.code for error in batch.errors.data or []] == ["input_file_deleted"]
+    assert not [file_id for file_id in listed if first.input_file_id in file_id]
+    assert statuses == ["completed", "completed"]
+    assert kept == []
+
+
+def _rows(server: Pollux, statement: str, *values: Any) -> list[Any]:
+    """Ask the server's database, with a connection of one's own."""
+    with closing(sqlite3.connect(f"{server.app.settings.data_dir}/store.sqlite3")) as database:
+        return database.execute(statement.replace("$1", "?1"), values).fetchall()

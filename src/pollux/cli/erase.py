@@ -15,8 +15,8 @@ examples:
   pollux erase --key-name alice                         # everything of the Pollux key alice
   pollux erase 93cfa4b5 --config pollux.toml            # of a caller with a key of their own, as the access log names them
 
-Files, uploads, remembered turns and names of native resources go, rows and bytes. It may run beside the server, and again.
-What the Gemini API has been given for an owner ends there by itself: files within 48 hours.
+Files, uploads, batches, remembered turns and names of native resources go, rows and bytes. It may run beside the server, and
+again. What the Gemini API has been given for an owner ends there by itself: files within 48 hours.
 """
 
 PREFIX = re.compile(r"[0-9a-f]{8,31}")
@@ -26,6 +26,7 @@ NAMES = {
     "file": "files",
     "upload": "uploads",
     "part": "parts of uploads",
+    "batch": "batches",
     "turn": "remembered turns",
     "native_copy": "notes of files at the Gemini API",
     "native_name": "names of native resources",

@@ -34,7 +34,7 @@ from pollux.server import (
 )
 from pollux.server.access import Access, Caller, refuse_web_pages, with_secret
 from pollux.server.aliases import Aliases
-from pollux.server.batch_work import BatchWorkers
+from pollux.server.batch_workers import BatchWorkers
 from pollux.server.exchange import BrokenOff, CallerLeft, Exchange, Header, Receive, Scope, Send
 from pollux.server.gemini_files import GeminiFiles
 from pollux.server.key_check import KeyCheck

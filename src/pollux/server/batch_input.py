@@ -1,7 +1,6 @@
 """The input of a batch: read line by line, judged, and written as the native jobs want it. Nothing is held whole.
 
-Lines of one model make one job. Each native request has a number of its own in the whole batch, which is its key; telling the
-results counts them again in the same order.
+Lines of one model make one job. The key of a native request says which line it is of, and which of that line's requests.
 """
 
 import asyncio
@@ -37,6 +36,20 @@ LINES_AT_ONCE = 20
 
 NewFile = Callable[[], IO[bytes]]
 """Makes a nameless file on disk, which whoever gave this closes."""
+
+
+REQUESTS_MAX = 4096
+"""More than one line can ask for: embeddings take 2,048 inputs."""
+
+
+def request_key(line: int, index: int) -> int:
+    """Give the key of a line's native request."""
+    return line * REQUESTS_MAX + index
+
+
+def may_pass(error: ApiError) -> bool:
+    """Say whether a failure is none of the line's, and may not be there the next time."""
+    return error.status >= 500 or error.status in (401, 408, 429)
 
 
 class InputGone(Exception):
@@ -145,7 +158,6 @@ class _Judging:
         self._lines_max = lines_max
         self._parts: dict[tuple[str, str], Part] = {}
         self._ids = array("q")
-        self._key = 0
 
     async def add(self, number: int, text: bytes) -> None:
         """Take a line."""
@@ -162,7 +174,7 @@ class _Judging:
         except InvalidRequest as error:
             self.fail(error, number, prefix="" if error.param in ENVELOPE else "body")
         except ApiError as error:
-            if error.status >= 500 or error.status in (401, 429):
+            if may_pass(error):
                 raise
             self.fail(error, number, prefix="body")
 
@@ -203,9 +215,8 @@ class _Judging:
             part = self._parts[line.model, line.method] = Part(line.model, line.method, number, self._new_file())
             self.result.parts.append(part)
         if not self.result.errors:  # nothing is sent of an input with errors
-            for request in line.requests:
-                part.add(self._key, request)
-                self._key += 1
+            for index, request in enumerate(line.requests):
+                part.add(request_key(number, index), request)
 
 
 ENVELOPE = ("custom_id", "method", "url", "body", None)

@@ -133,7 +133,7 @@ class Planner:
         return known[0]
 
     def _refuse_losses(self, notes: list[Note]) -> None:
-        if notes and self.app.settings.strict:
+        if notes and self.sends and self.app.settings.strict:
             raise losses.refusal(notes)
 
 

@@ -6,14 +6,16 @@ promised; then the input is read once more, line by line, and each line is told 
 
 import asyncio
 from array import array
+from bisect import bisect_left
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from pollux.errors import ApiError
-from pollux.server.batch_input import lines_of
+from pollux.server.batch_input import lines_of, may_pass, request_key
 from pollux.server.batch_lines import Planner, token_of
 from pollux.server.batch_state import State
 from pollux.translate import failures
@@ -41,12 +43,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Results:
-    """The native results of all jobs, in a local file, found by the number of a request."""
+    """The native results of all jobs, in a local file, found by the key of a request."""
 
-    def __init__(self, file: IO[bytes], requests: int) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._places = array("q", [-1]) * requests
-        self._lengths = array("q", [0]) * requests
+        self._keys = array("q")
+        self._places = array("q")
+        self._lengths = array("l")
         self._at = 0
 
     async def add(self, pieces: AsyncIterator[bytes]) -> None:
@@ -65,14 +68,23 @@ class Results:
         await asyncio.to_thread(self._file.write, b"".join(gathered))
         self._file.flush()
 
-    def get(self, number: int) -> ResultLine | None:
-        """Give the result of a request."""
-        place = self._places[number]
-        if place < 0:
+    def order(self) -> None:
+        """Bring the index into the order of the keys, when all results are there."""
+        keys = self._keys
+        if any(one > other for one, other in pairwise(keys)):
+            ranks = sorted(range(len(keys)), key=keys.__getitem__)
+            for name in ("_keys", "_places", "_lengths"):
+                values = getattr(self, name)
+                setattr(self, name, array(values.typecode, (values[rank] for rank in ranks)))
+
+    def get(self, key: int) -> ResultLine | None:
+        """Give the result of a request; the first, should there be several."""
+        rank = bisect_left(self._keys, key)
+        if rank == len(self._keys) or self._keys[rank] != key:
             return None
-        self._file.seek(place)
+        self._file.seek(self._places[rank])
         try:
-            return decode_result(self._file.read(self._lengths[number]))
+            return decode_result(self._file.read(self._lengths[rank]))
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
@@ -81,14 +93,16 @@ class Results:
             return 0
         try:
             key = int(_key(text).key)
-        except (msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
             return 0
-        if 0 <= key < len(self._places) and self._places[key] < 0:
-            self._places[key], self._lengths[key] = self._at, len(text)
-            gathered.append(text)
-            self._at += len(text)
-            return len(text)
-        return 0
+        if not 0 <= key < 2**63:
+            return 0
+        self._keys.append(key)
+        self._places.append(self._at)
+        self._lengths.append(len(text))
+        gathered.append(text)
+        self._at += len(text)
+        return len(text)
 
 
 class _Key(msgspec.Struct):
@@ -108,7 +122,6 @@ class Telling:
         self._results = results
         self._created = created
         self._jobs = {(job.model, job.method): job for job in state.jobs}
-        self._next = 0
         self.counts = wire.RequestCounts(total=state.counts.total)
         self.usage = wire.BatchUsage()
 
@@ -128,8 +141,12 @@ class Telling:
         request_id = f"req_{token}"
         try:
             planned = await self._planner.plan(self._state.endpoint, line.body)
-            first, self._next = self._next, self._next + len(planned.requests)
-            found = [self._results.get(key) for key in range(first, self._next)]
+        except ApiError as error:
+            if may_pass(error):
+                raise
+            return self._refused(told, error, request_id)
+        try:
+            found = [self._results.get(request_key(number, index)) for index in range(len(planned.requests))]
             results = [result for result in found if result is not None]
             if len(results) < len(found):
                 job = self._jobs.get((planned.model, planned.method))
@@ -137,8 +154,11 @@ class Telling:
                 return told, False
             answer = planned.answer(results, token, self._created)
         except ApiError as error:
-            told.response = wire.LineResponse(error.status, request_id, msgspec.Raw(_encode(failures.body(error))))
-            return told, False
+            return self._refused(told, error, request_id)
         add_usage(self.usage, answer.usage)
         told.response = wire.LineResponse(200, request_id, msgspec.Raw(answer.body))
         return told, True
+
+    def _refused(self, told: wire.OutputLine, error: ApiError, request_id: str) -> tuple[wire.OutputLine, bool]:
+        told.response = wire.LineResponse(error.status, request_id, msgspec.Raw(_encode(failures.body(error))))
+        return told, False

@@ -62,6 +62,10 @@ class State(Struct, kw_only=True):
 
 
 WINDOW_SECONDS = 86_400
+"""The completion window; what is not done then is cancelled, and the batch expires. Source: OpenAI API, Batch."""
+
+FORSAKEN_SECONDS = 3 * 86_400
+"""Age at which a batch that cannot be brought to its end is given up: Gemini keeps its files for two days."""
 
 _decode = msgspec.json.Decoder(State).decode
 _encode = msgspec.json.Encoder().encode
@@ -75,6 +79,16 @@ def read(row: "BatchRow") -> State:
 def write(state: State) -> bytes:
     """Write what is kept."""
     return _encode(state)
+
+
+def expired(row: "BatchRow", now_us: int) -> bool:
+    """Say whether the completion window is over."""
+    return now_us > row.created_us + WINDOW_SECONDS * 1_000_000
+
+
+def forsaken(row: "BatchRow", now_us: int) -> bool:
+    """Say whether nothing can come of a batch any more."""
+    return now_us > row.created_us + FORSAKEN_SECONDS * 1_000_000
 
 
 def told(row: "BatchRow") -> wire.Batch:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from pollux.errors import ApiError, InvalidRequest
-from pollux.server import files
+from pollux.server import batch_input_files, files
 from pollux.server.access import Caller
 from pollux.server.exchange import Exchange
 from pollux.server.gemini_files import LIFE_SECONDS, expires_us
@@ -205,7 +205,7 @@ def upload_of(app: "App", exchange: Exchange, target: Target, caller: Caller, up
 async def forget(app: "App", caller: Caller, name: str) -> None:
     """Delete what is kept of a native file that its owner has deleted."""
     with suppress(ApiError):  # it goes with its time
-        await (await app.storing.store()).files.remove(caller.owner, name)
+        await batch_input_files.remove(await app.storing.store(), caller.owner, name)
 
 
 def _file(native: NativeFile, now_us: int, size: int, sha256: str | None) -> "File":

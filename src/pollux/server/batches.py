@@ -49,6 +49,7 @@ async def create_batch(app: "App", exchange: Exchange) -> None:
         metadata=request.metadata,
         output_seconds=seconds,
     )
+    await store.files.extend(caller.owner, file.id, store.clock.now_us() + batch_state.FORSAKEN_SECONDS * 1_000_000)
     row = await store.batches.add(caller.owner, files.new_id("batch_"), batch_state.write(state))
     app.batch_workers.start()
     await app.batch_workers.take_up(caller, row.id, headers, wait_seconds=0)

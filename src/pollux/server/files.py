@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote
 import msgspec
 
 from pollux.errors import ApiError, InvalidRequest, NotFound
-from pollux.server import multipart, native_files, ranges
+from pollux.server import batch_input_files, multipart, native_files, ranges
 from pollux.server.access import Caller
 from pollux.server.exchange import Exchange, Header
 from pollux.server.multipart import FORM_BYTES_MAX, Form
@@ -123,7 +123,7 @@ async def delete_file(app: "App", exchange: Exchange, file_id: str) -> None:
         there = await native_files.deleted(app, exchange, caller, file_id)
     else:
         there = ID.fullmatch(file_id) is not None
-        there = there and await (await app.storing.store()).files.remove(caller.owner, file_id)
+        there = there and await batch_input_files.remove(await app.storing.store(), caller.owner, file_id)
     if not there:
         unknown(file_id)
     await exchange.answer(200, _encode(FileDeleted(id=file_id)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pollux.errors import NotFound, PermissionDenied
+from pollux.server import batch_input_files
 from pollux.server.access import Caller
 from pollux.server.exchange import Exchange
 from pollux.wire.gemini.files import File as NativeFile
@@ -36,7 +37,7 @@ async def deleted(app: "App", exchange: Exchange, caller: Caller, name: str) -> 
         there = False
     if there and app.owned is not None:
         await app.owned.forget(caller, name)
-    return await (await app.storing.store()).files.remove(caller.owner, name) or there
+    return await batch_input_files.remove(await app.storing.store(), caller.owner, name) or there
 
 
 def _object(file: NativeFile) -> FileObject:

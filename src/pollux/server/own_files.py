@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pollux.server import files
+from pollux.server import batch_input_files, files
 from pollux.server.access import Caller
 from pollux.server.exchange import Exchange
 from pollux.server.native_paths import Target
@@ -41,7 +41,7 @@ async def answered(app: "App", exchange: Exchange, target: Target, caller: Calle
     if target.verb == "download":
         await files.give_content(exchange, store, caller, file)
     elif exchange.method == "DELETE":
-        await store.files.remove(caller.owner, file_id)
+        await batch_input_files.remove(store, caller.owner, file_id)
         await exchange.answer(200, b"{}")
     else:
         await exchange.answer(200, _encode(_native(exchange, file)))

@@ -86,6 +86,11 @@ class Batches:
         )
         return Page([_batch(row) for row in rows[:limit]], len(rows) > limit)
 
+    async def running(self, owner: str) -> list[BatchRow]:
+        """Give an owner's batches that have not ended."""
+        rows = await self._database.all(f"SELECT {COLUMNS} FROM batch WHERE owner = $1 AND due_us IS NOT NULL", owner)  # noqa: S608 - fixed columns
+        return [_batch(row) for row in rows]
+
     async def cancel(self, owner: str, batch_id: str) -> None:
         """Note that the owner cancels it, and make it due. What has ended stays as it is."""
         async with self._database.transaction() as transaction:

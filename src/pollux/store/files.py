@@ -5,7 +5,7 @@ and so is one whose time has passed.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pollux.store import content
@@ -23,6 +23,9 @@ LINKED = "linked"
 
 UNBOUNDED = 2**62
 """More bytes than anybody has."""
+
+HIDDEN_US = 7 * 86_400_000_000
+"""How long a hidden file lasts at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,13 @@ class Files:
         await content.take_space(transaction, owner, file.bytes, UNBOUNDED)
         await insert(transaction, owner, file, [Segment(written.blob, written.bytes)])
 
-    async def get(self, owner: str, file_id: str) -> File | None:
-        """Give a file, or None."""
+    async def get(self, owner: str, file_id: str, *, ended: bool = False) -> File | None:
+        """Give a file, or None; with `ended` also one whose time has passed and which is not swept yet."""
         row = await self._database.one(
             f"SELECT {COLUMNS} FROM file WHERE owner = $1 AND id = $2 AND (expires_us IS NULL OR expires_us > $3)",  # noqa: S608 - fixed columns
             owner,
             file_id,
-            self._clock.now_us(),
+            0 if ended else self._clock.now_us(),
         )
         return _file(row) if row else None
 
@@ -89,7 +92,7 @@ class Files:
     ) -> Page | None:
         """Give up to `limit` files behind the file `after`, by age; None when there is no such file and was none lately."""
         values: list[object] = [owner, self._clock.now_us(), limit + 1, LINKED]
-        where = "owner = $1 AND (expires_us IS NULL OR expires_us > $2) AND purpose <> $4"
+        where = "owner = $1 AND (expires_us IS NULL OR expires_us > $2) AND purpose NOT IN ($4, '')"
         if purpose is not None:
             values.append(purpose)
             where += f" AND purpose = ${len(values)}"
@@ -121,6 +124,35 @@ class Files:
             blobs = await content.give_up_file(transaction, owner, file_id, now_us)
         await self._garbage.collect(blobs)
         return True
+
+    async def hide(self, owner: str, file_id: str, hidden_id: str) -> bool:
+        """Take a file out of its owner's sight, under another id and without a purpose, until it is removed; false without one.
+
+        Should that be forgotten, its time ends it.
+        """
+        now_us = self._clock.now_us()
+        async with self._database.transaction() as transaction:
+            row = await transaction.one(
+                f"SELECT {COLUMNS} FROM file WHERE owner = $1 AND id = $2 AND (expires_us IS NULL OR expires_us > $3)",  # noqa: S608 - fixed columns
+                owner,
+                file_id,
+                now_us,
+            )
+            if row is None or not await delete(transaction, owner, file_id, row[1], now_us):
+                return False
+            hidden = replace(_file(row), id=hidden_id, purpose="", expires_us=now_us + HIDDEN_US)
+            await transaction.run(
+                "UPDATE segment SET file_id = $3 WHERE owner = $1 AND file_id = $2", owner, file_id, hidden_id
+            )
+            await insert(transaction, owner, hidden, [])
+        return True
+
+    async def extend(self, owner: str, file_id: str, until_us: int) -> None:
+        """Let a file last at least until then."""
+        async with self._database.transaction() as transaction:
+            await transaction.run(
+                "UPDATE file SET expires_us = $3 WHERE owner = $1 AND id = $2 AND expires_us < $3", owner, file_id, until_us
+            )
 
     async def segments(self, owner: str, file_id: str) -> Sequence[Segment]:
         """Give where the bytes of a file are, in order."""

@@ -23,6 +23,9 @@ UNFINISHED_GRACE_SECONDS = 60.0
 REMEMBERED_US = 7 * 86_400_000_000
 """How long a removed file's place in the list, and an upload that has ended, are remembered."""
 
+BATCHES_KEPT_US = 365 * 86_400_000_000
+"""How long a batch that has ended is told of; its files have ends of their own."""
+
 AT_ONCE = 500
 """Rows of one step, so that no transaction is long."""
 
@@ -117,6 +120,7 @@ class Sweeper:
     async def _forget(self, now_us: int) -> None:
         long_ago = now_us - REMEMBERED_US
         async with self._database.transaction() as transaction:
+            await transaction.run("DELETE FROM batch WHERE due_us IS NULL AND created_us < $1", now_us - BATCHES_KEPT_US)
             await transaction.run("DELETE FROM gone_file WHERE gone_us < $1", long_ago)
             await transaction.run("DELETE FROM upload WHERE status <> 'pending' AND expires_us < $1", long_ago)
             await transaction.run("DELETE FROM native_copy WHERE expires_us < $1", now_us)
