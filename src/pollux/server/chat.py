@@ -87,7 +87,7 @@ async def create_completion(app: "App", exchange: Exchange, *, usage_on_every_ch
             else:
                 await answer(exchange, answering, telling, keeper)
     finally:
-        exchange.tokens = (telling.usage.prompt_tokens, telling.usage.completion_tokens)
+        exchange.tokens = telling.tokens
 
 
 async def answer(exchange: Exchange, answering: Answering, telling: chat_answer.ChatTelling, keeper: Keeper) -> None:

@@ -92,6 +92,8 @@ class RequestMedia:
 
     def renewing(self, call: Call) -> Call:
         """Make a call that is made again, with a new copy, when Gemini says that a file of ours is gone; once for each."""
+        if not self._copies:
+            return call
 
         async def renewing(body: Parts) -> Replies:
             for _ in range(len(self._copies)):  # the service names one file at a time

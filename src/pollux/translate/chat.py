@@ -1,6 +1,7 @@
 """Chat completions: request → Gemini. The way back is in `chat_answer`."""
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -167,11 +168,19 @@ def with_dummies(native: GenerateContentRequest) -> bool:
 
 
 _NO_CONFIG = GenerationConfig()
+_configured = operator.attrgetter(
+    *("temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "stop", "seed"),
+    *("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"),
+)
+_UNCONFIGURED = _configured(wire.ChatCompletionRequest("", []))
 
 
 def _generation_config(
     request: wire.ChatCompletionRequest, gemini: extras.Extras, profile: Profile, notes: list[Note]
 ) -> GenerationConfig:
+    thought = thinking.thinking_config(request.reasoning_effort, gemini.thinking_config, profile, notes)
+    if _configured(request) == _UNCONFIGURED:  # as most requests
+        return GenerationConfig(thinking_config=thought)
     parameters.in_range("temperature", request.temperature, 0, 2)
     parameters.in_range("top_p", request.top_p, 0, 1)
     parameters.in_range("top_k", request.top_k, 1, INT32 - 1)
@@ -194,7 +203,7 @@ def _generation_config(
         frequency_penalty=request.frequency_penalty if profile.penalties else None,
         response_logprobs=True if told else None,
         logprobs=request.top_logprobs or None if told else None,
-        thinking_config=thinking.thinking_config(request.reasoning_effort, gemini.thinking_config, profile, notes),
+        thinking_config=thought,
     )
 
 

@@ -120,6 +120,11 @@ class ChatTelling:
         return sum([telling.call_count for telling in self.tellings.values()])
 
     @property
+    def tokens(self) -> tuple[int, int]:
+        """The tokens so far, of the prompt and of the completion."""
+        return (0, 0) if self._spent is None else (self._spent.prompt, self._spent.completion)
+
+    @property
     def usage(self) -> wire.Usage:
         """The tokens so far, of all native calls."""
         return wire.Usage() if self._spent is None else chat_usage(self._spent)

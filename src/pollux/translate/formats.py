@@ -155,7 +155,7 @@ def _text(value: Any, path: str) -> str | None:
 
 
 def _given(raw: msgspec.Raw) -> bool:
-    return bytes(memoryview(raw)[:5]) != b"null"
+    return raw is not NULL and bytes(memoryview(raw)[:5]) != b"null"
 
 
 def _decoded(raw: msgspec.Raw, decoders: Decoders[Any], path: str, notes: list[Note]) -> Any:

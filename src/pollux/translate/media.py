@@ -214,7 +214,9 @@ class Media:
 
     def resolution(self) -> str | None:
         """Give the resolution of the whole request, for families that take none by part: the finest that is asked for."""
-        details = {found.source.detail for found in self._found.values()} if not self._profile.resolution_by_part else set()
+        if not self._found or self._profile.resolution_by_part:
+            return None
+        details = {found.source.detail for found in self._found.values()}
         asked = {LEVELS[detail] for detail in details if detail}
         if not asked:
             return None

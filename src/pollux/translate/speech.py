@@ -63,12 +63,17 @@ class Output(Struct, frozen=True):
     sound_format: Format | None = None
 
 
+_AS_EVER = Output()
+
+
 def output(request: ChatCompletionRequest, profile: Profile, notes: list[Note]) -> Output:
     """Read what kinds of answer are asked for. Raises InvalidRequest or Unsupported, naming the parameter.
 
     Source: OpenAI API, modalities and audio; Gemini API, GenerationConfig.responseModalities, SpeechConfig.
     Loses: text beside sound: models that speak give sound alone, and its transcript is what they were given to speak.
     """
+    if request.modalities is None and request.audio is None and profile.speaks != "only":
+        return _AS_EVER
     wanted = _modalities(request.modalities)
     if profile.speaks == "only":
         if wanted == ["text"]:

@@ -25,6 +25,8 @@ NO_PLACE = {
 
 def latest(usages: list[UsageMetadata]) -> UsageMetadata:
     """Give for each field the latest value that came."""
+    if len(usages) == 1:
+        return usages[0]
     found = UsageMetadata()
     for name in UsageMetadata.__struct_fields__:
         setattr(found, name, next((value for usage in reversed(usages) if (value := getattr(usage, name)) is not None), None))
@@ -112,7 +114,7 @@ def _without_place(event: Usage) -> dict[str, Any]:
     google: dict[str, Any] = {
         name: [{"modality": modality, "tokenCount": count} for modality, count in counts.items()]
         for (name, placed), counts in zip(NO_PLACE.items(), by_modality, strict=True)
-        if not counts.keys() <= placed
+        if counts and not counts.keys() <= placed
     }
     if event.tool_use:
         google["tool_use_prompt_token_count"] = event.tool_use

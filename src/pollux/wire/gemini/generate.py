@@ -8,7 +8,6 @@ Source: Gemini API, generateContent; recorded traffic.
 """
 
 import operator
-from dataclasses import dataclass
 from typing import Any, Self, cast
 
 import msgspec
@@ -271,8 +270,7 @@ def inline_part(mime_type: str, data: Base64) -> Part:
     return Part(inline_data=Blob(mime_type=mime_type, data=cast("str", data)))  # fields are not checked while encoding
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Struct, frozen=True):
     """A request's body in parts, and the same without its media: what of it is worth looking into."""
 
     parts: tuple[bytes | memoryview, ...]
