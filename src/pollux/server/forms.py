@@ -30,6 +30,7 @@ async def read(app: "App", exchange: Exchange) -> dict[str, Any]:
     content_type = exchange.headers.get(b"content-type", b"")
     if not content_type.lower().startswith(b"multipart/"):
         return bodies.read(await app.body(exchange), _decoder, nesting_max=app.settings.nesting_max)
+    exchange.check_length(app.settings.body_bytes_max)
     reader = _FormReader(content_type)
     async for piece in exchange.pieces(app.settings.body_bytes_max):
         app.in_flight.hold(len(piece))

@@ -35,10 +35,14 @@ async def find(app: "App", media: RequestMedia, caller: Caller, order: Order) ->
     found: dict[str, Found] = {}
     for source in order.sources:
         is_video = source is order.video
-        each = await _found(app, media, caller, source, as_bytes=not is_video and order.filmer.engine == "veo")
-        kind = "video/" if is_video else "image/"
-        if not each.mime_type.startswith(kind):
-            what = "a video" if is_video else "an image (PNG, JPEG or WebP)"
+        what = "a video" if is_video else "an image (PNG, JPEG or WebP)"
+        try:
+            each = await _found(app, media, caller, source, as_bytes=not is_video and order.filmer.engine == "veo")
+        except InvalidRequest as error:
+            if error.code == "invalid_media":
+                error.message = f"{source.path} cannot be read: its bytes are not {what}."
+            raise
+        if not each.mime_type.startswith("video/" if is_video else "image/"):
             raise InvalidRequest(
                 f"{source.path} is of type {each.mime_type}, not {what}.", param=source.path, code="invalid_media"
             )
