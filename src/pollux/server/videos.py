@@ -185,7 +185,7 @@ def _filmer(model: str) -> Filmer:
     makes = filmer(model)
     if makes is None:
         raise Unsupported(
-            f"{model} makes no videos. Models that do are named veo-… and gemini-omni-….",
+            f"The model {model} makes no videos. Models that do are named veo-… and gemini-omni-….",
             param="model",
             code="unsupported_value",
         )
