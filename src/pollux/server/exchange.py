@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from pollux.errors import TooLarge
 from pollux.server.access import Caller
@@ -32,6 +32,16 @@ SENT_AT_ONCE = 1_048_576
 """Largest piece of a body that is handed on at once; the server frames and buffers each piece, which are two copies."""
 
 
+class Cycle(Protocol):
+    """What our own HTTP server knows of an exchange beyond ASGI; other servers leave it out of the scope."""
+
+    def receive_within(self, seconds: float) -> None:
+        """Give the request another time to arrive as a whole, from its first byte on."""
+
+    def when_left(self, tell: Callable[[], object] | None) -> None:
+        """Call this, once, when the caller leaves before the answer is complete; None: do not."""
+
+
 class CallerLeft(Exception):
     """The caller closed the connection before the request was whole."""
 
@@ -44,8 +54,8 @@ class Exchange:
     """A request and its answer."""
 
     __slots__ = (
+        "_cycle",
         "_receive",
-        "_receive_within",
         "_send",
         "_watch",
         "body_bytes",
@@ -69,7 +79,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, extra_headers: tuple[Header, ...]) -> None:
         self._receive = receive
-        self._receive_within: Callable[[float], None] | None = scope.get("pollux.receive_within")
+        self._cycle: Cycle | None = scope.get("pollux.cycle")
         self._send = send
         self._watch: asyncio.Future[Message] | None = None
         self.method: str = scope["method"]
@@ -131,8 +141,8 @@ class Exchange:
 
     def receive_within(self, seconds: float) -> None:
         """Give the request another time to arrive as a whole, from its first byte on."""
-        if self._receive_within is not None:
-            self._receive_within(seconds)
+        if self._cycle is not None:
+            self._cycle.receive_within(seconds)
 
     def check_length(self, bytes_max: int) -> None:
         """Refuse a body that says itself that it is too large. Raises TooLarge."""
@@ -145,27 +155,36 @@ class Exchange:
         task = task or asyncio.current_task()
         assert task is not None
 
-        def leave(watch: asyncio.Future[Message]) -> None:
+        def leave() -> None:
+            self.left = True
+            task.cancel()
+
+        if self._cycle is not None:
+            self._cycle.when_left(leave)
+            return
+
+        def received(watch: asyncio.Future[Message]) -> None:
             if not watch.cancelled() and watch.exception() is None and watch.result()["type"] == "http.disconnect":
-                self.left = True
-                task.cancel()
+                leave()
 
         self._watch = asyncio.ensure_future(self._receive())
-        self._watch.add_done_callback(leave)
+        self._watch.add_done_callback(received)
 
     def unwatch(self) -> None:
         """Stop watching."""
+        if self._cycle is not None:
+            self._cycle.when_left(None)
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
 
     async def answer(self, status: int, body: bytes, headers: tuple[Header, ...] = (JSON,)) -> None:
         """Send a whole answer."""
-        await self.start(status, (*headers, (b"content-length", b"%d" % len(body))))
+        await self.start(status, (*headers, (b"content-length", b"%d" % len(body))), body_follows=True)
         await self.send(b"" if self.method == "HEAD" else body, more=False)
 
-    async def start(self, status: int, headers: tuple[Header, ...]) -> None:
-        """Send the status and the headers; from here on an error cannot change them."""
+    async def start(self, status: int, headers: tuple[Header, ...], *, body_follows: bool = False) -> None:
+        """Send the status and the headers; from here on an error cannot change them. The body may follow at once."""
         self.status = status
         losses: tuple[Header, ...] = ((b"x-pollux-losses", header_of_losses(self.notes)),) if self.notes else ()
         await self._send(
@@ -173,6 +192,7 @@ class Exchange:
                 "type": "http.response.start",
                 "status": status,
                 "headers": [*headers, (b"x-request-id", self.request_id.encode()), *losses, *self.extra_headers],
+                "pollux.body_follows": body_follows,
             }
         )
 

@@ -1,6 +1,6 @@
-"""HTTP/1.1 in, with absolute limits: uvicorn's protocol, made safe against slow and endless requests.
+"""HTTP/1.1 in, with absolute limits: a protocol for uvicorn's server, safe against slow and endless requests.
 
-uvicorn limits neither the size of a head nor the time in which a request arrives. Here every connection has one deadline.
+uvicorn's own limits neither the size of a head nor the time in which a request arrives. Here every connection has one deadline.
 What it means follows from where the connection stands:
 
     idle          nothing has come yet, or the last answer was sent      passed: closed without a word
@@ -19,15 +19,20 @@ import asyncio
 import logging
 import math
 import secrets
-from functools import partial
+from collections import deque
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
 
 from pollux.errors import ApiError, InvalidRequest, Overloaded, ReceiveTimeout
+from pollux.server.cycle import Cycle
 from pollux.settings import Settings
 
 logger = logging.getLogger("pollux.server")
@@ -77,14 +82,33 @@ class HttpConfig(Config):
         self.settings = settings
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(asyncio.Protocol):
     """One connection of a caller."""
 
-    config: HttpConfig
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        settings = self.config.settings
+    def __init__(
+        self,
+        config: HttpConfig,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        settings = config.settings
+        self.config = config
+        self.server_state = server_state
+        self.tasks = server_state.tasks
+        self.loop = _loop or asyncio.get_running_loop()
+        self.transport: asyncio.Transport
+        self.flow: FlowControl
+        self.client: tuple[str, int] | None = None
+        self.parser = _parser(self)
+        # The request whose bytes come, or came last; the one that is being answered may be before it.
+        self.url = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.cycle: Cycle | None = None
+        self._app_state = app_state
+        self._answered: Cycle | None = None
+        self._pipeline: deque[tuple[Cycle, dict[str, Any]]] = deque()
+        self._expects_continue = False
         self._head_bytes_max = settings.header_bytes_max
         self._head_count_max = settings.header_count_max
         self._head_seconds = settings.head_seconds
@@ -103,21 +127,46 @@ class HttpProtocol(HttpToolsProtocol):
         self._stopping = False
         self._leaving = False
         self._farewell: bytes | None = None
-        self._last_words = _LastWords(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn: a narrower transport
         """Start the clock: a connection on which nothing comes is closed."""
-        super().connection_made(transport)
+        self.server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn names its own protocols
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.client = get_remote_addr(transport)
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "server": get_local_addr(transport),
+            "client": self.client,
+            "scheme": "http",
+            "root_path": "",
+        }
         now = self.loop.time()
         self._deadline = now + self._head_seconds
         self._arm(now + self._tick_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clock, and tell whoever answers."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        super().connection_lost(exc)
+        self.server_state.connections.discard(self)
+        self._pipeline.clear()
+        for cycle in {self._answered, self.cycle}:
+            if cycle is not None:
+                cycle.leave()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """The caller takes less than is sent."""
+        self.flow.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The caller has taken most of what was sent."""
+        self.flow.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came. What is not a body counts against the limit of the head: heads, trailers, chunk extensions."""
@@ -135,8 +184,7 @@ class HttpProtocol(HttpToolsProtocol):
                 # The parser takes what follows for another protocol. Nothing is upgraded here: the head is read again without
                 # the offer, so that its body is a body (and never the next request).
                 rest = self._head_without_offer + rest[upgrade.args[0] :]
-                self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self.parser = _parser(self)
             except httptools.HttpParserError as error:
                 cause = error.__context__
                 self._refuse(cause.error if isinstance(cause, Refused) else _malformed(error))
@@ -146,63 +194,96 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start the time of a request at its first byte."""
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self._expects_continue = False
         self._in_head = self._in_message = True
         self._began = self.loop.time()
         self._deadline = self._began + self._head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        """Keep a piece of the address."""
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field of the head; fields after the body (trailers) are dropped, as nobody reads them."""
         if not self._in_head:
             return
-        if len(self.headers) >= self._head_count_max:
+        headers = self.headers
+        if len(headers) >= self._head_count_max:
             raise Refused(_head_error(f"The request has more than {self._head_count_max} header fields."))
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects_continue = True
+        headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Hand the request to the app, and expect its body."""
         if self._unframed_bytes > self._head_bytes_max and self._head_bytes() > self._head_bytes_max:
             raise Refused(self._head_too_large())
-        if self.parser.should_upgrade():
+        parser = self.parser
+        if parser.should_upgrade():
             self._head_without_offer = self._without_offer()
             return
-        super().on_headers_complete()
+        method = parser.get_method().decode("ascii")
+        version = parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        before = self.cycle
+        cycle = self.cycle = Cycle(self, is_head=method == "HEAD", expects_continue=self._expects_continue)
+        scope = self._scope | {
+            "http_version": version,
+            "method": method,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": self.headers,
+            "state": self._app_state.copy(),
+            "pollux.cycle": cycle,
+        }
         self._in_head = False
         self._deadline = self._began + self._receive_seconds
         # Until the body is here, an answer ends the connection, and says so: else the rest of the body would have to be read.
-        cycle = self.cycle
-        self._keep_alive = cycle.keep_alive
-        cycle.keep_alive = False
-        cycle.scope["pollux.receive_within"] = partial(self._receive_within, cycle)  # type: ignore[typeddict-unknown-key]  # ours
-        cycle.transport = self._last_words  # type: ignore[assignment]  # it has the three methods that an answer calls
+        self._keep_alive = version != "1.0" and parser.should_keep_alive()
+        if before is None or before.complete:
+            self._answer(cycle, scope)
+        else:
+            self.flow.pause_reading()
+            self._pipeline.append((cycle, scope))
 
     def on_body(self, body: bytes) -> None:
         """Pass on a piece of the body."""
         self._unframed_bytes = 0
-        super().on_body(body)
+        cycle = self.cycle
+        if cycle is not None and cycle.add(body):
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """Note that the request is here as a whole; from now on the app has the time."""
-        if self.parser.should_upgrade():
+        cycle = self.cycle
+        if cycle is None or self.parser.should_upgrade():
             return
         self._unframed_bytes = 0
         self._in_message = False
         self._deadline = math.inf
-        cycle = self.cycle
-        if not cycle.response_started:
+        if not cycle.started:
             cycle.keep_alive = self._keep_alive and not self._stopping
-        cycle.transport = _Joining(self)  # type: ignore[assignment]  # it has the three methods that an answer calls
-        super().on_message_complete()
+        cycle.end()
 
-    def on_response_complete(self) -> None:
-        """Go on with the next request, or wait for it."""
+    def on_response_complete(self, cycle: Cycle) -> None:
+        """End the connection, go on with the next request, or wait for it."""
         self.server_state.total_requests += 1
+        if not cycle.keep_alive and not self.transport.is_closing():
+            if cycle is self.cycle and self._in_message and not self._in_head:
+                self._leave(b"")  # its request still arrives: closing would not let the caller read the answer
+            else:
+                self.transport.close()
         if self._leaving or self.transport.is_closing():
             return
-        if self.pipeline:
+        if self._pipeline:
             if self._farewell is None:
                 self.flow.resume_reading()
-            self._start_asgi_task(*self.pipeline.pop())
+            self._answer(*self._pipeline.popleft())
             # While a request waited for its turn, reading was paused: that time is not its caller's.
             self._began = self.loop.time()
             if self._in_message:
@@ -212,32 +293,33 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.flow.resume_reading()
             if not self._in_message:
-                self._deadline = self.loop.time() + self.timeout_keep_alive
+                self._deadline = self.loop.time() + KEEP_ALIVE_SECONDS
 
     def shutdown(self) -> None:
         """End the connection as soon as what was begun on it is done."""
         self._stopping = True
-        if self._answering():
+        if self.cycle is not None and not self.cycle.complete:
             self.cycle.keep_alive = False
         elif not self._in_message and not self._leaving:
             self.transport.close()
 
     def cut(self) -> None:
         """End the connection now. A caller that has not got the head of its answer is told to come back."""
-        unanswered = self._in_message or (self._answering() and not self.cycle.response_started)
+        cycle = self.cycle
+        unanswered = self._in_message or (cycle is not None and not cycle.complete and not cycle.started)
         if unanswered and not self._leaving:
             self._refuse(Overloaded("The server is stopping. Try again.", code="server_stopping"))
         else:
             self.transport.abort()
 
-    def _receive_within(self, cycle: RequestResponseCycle, seconds: float) -> None:
+    def receive_within(self, cycle: Cycle, seconds: float) -> None:
         """Give a request another time to arrive, if it still does."""
         if self.cycle is cycle and self._in_message and not self._in_head:
             self._deadline = self._began + seconds
 
-    def _answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares that there always is one
-        return cycle is not None and not cycle.response_complete
+    def _answer(self, cycle: Cycle, scope: dict[str, Any]) -> None:
+        self._answered = cycle
+        self.tasks.add(self.loop.create_task(cycle.run(self.config.loaded_app, scope)))
 
     def _arm(self, at: float) -> None:
         if self._timer is not None:
@@ -278,23 +360,23 @@ class HttpProtocol(HttpToolsProtocol):
         if self.config.settings.access_log:
             caller = self.client[0] if self.client else "a socket"
             logger.info("%d, before the app: %s (from %s)", error.status, error.message, caller)
-        answer = _answer(error, self.server_state.default_headers)
-        broken = self.cycle if self._in_message and not self._in_head else None
+        answer = _error_answer(error, self.server_state.default_headers)
+        cycle = self.cycle if self.cycle is not None and not self.cycle.complete else None
+        broken = cycle if self._in_message and not self._in_head else None
         self._in_head = self._in_message = False
-        if broken is None and self._answering():
+        if cycle is None:
+            self._leave(answer)
+        elif broken is None:
             # Answers under way come first; this one is sent after the last of them.
             self._await_turn(answer)
-        elif broken is not None and self.pipeline and self.pipeline[0][0] is broken:
-            self.pipeline.popleft()
-            broken.response_complete = True
+        elif self._pipeline and self._pipeline[-1][0] is broken:
+            self._pipeline.pop()
+            broken.complete = True
             self._await_turn(answer)
-        elif self._answering():
-            started = self.cycle.response_started
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            self._leave(b"" if started else answer)
         else:
-            self._leave(answer)
+            started = broken.started
+            broken.leave()
+            self._leave(b"" if started else answer)
 
     def _await_turn(self, answer: bytes) -> None:
         self._farewell = answer
@@ -330,60 +412,10 @@ class HttpProtocol(HttpToolsProtocol):
         return _head_error(f"The request's head is larger than {self._head_bytes_max} bytes.")
 
 
-class _LastWords:
-    """The transport of an answer that is given while its request still arrives: closing it lets the caller read the answer."""
-
-    __slots__ = ("_protocol",)
-
-    def __init__(self, protocol: HttpProtocol) -> None:
-        self._protocol = protocol
-
-    def write(self, data: bytes) -> None:
-        self._protocol.transport.write(data)
-
-    def is_closing(self) -> bool:
-        return self._protocol.transport.is_closing()
-
-    def close(self) -> None:
-        if not self._protocol.transport.is_closing():
-            self._protocol._leave(b"")  # noqa: SLF001 - the other half of the same thing
-
-
-class _Joining:
-    """The transport of one answer: its head waits for the first piece of its body, so that both go out in one write.
-
-    uvicorn writes them one by one. A head whose body is not there yet goes out when the loop comes round.
-    """
-
-    __slots__ = ("_head", "_is_first", "_protocol")
-
-    def __init__(self, protocol: HttpProtocol) -> None:
-        self._protocol = protocol
-        self._head = b""
-        self._is_first = True
-
-    def write(self, data: bytes) -> None:
-        if self._is_first:
-            self._is_first = False
-            self._head = data
-            self._protocol.loop.call_soon(self._flush)
-        elif self._head:
-            data, self._head = self._head + data, b""
-            self._protocol.transport.write(data)
-        else:
-            self._protocol.transport.write(data)
-
-    def is_closing(self) -> bool:
-        return self._protocol.transport.is_closing()
-
-    def close(self) -> None:
-        self._flush()
-        self._protocol.transport.close()
-
-    def _flush(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._protocol.transport.write(head)
+def _parser(protocol: HttpProtocol) -> "httptools.HttpRequestParser":
+    parser = httptools.HttpRequestParser(protocol)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what follows a last request is passed over
+    return parser
 
 
 def _head_error(message: str) -> ApiError:
@@ -395,7 +427,7 @@ def _malformed(error: Exception) -> ApiError:
     return InvalidRequest(f"This is not a valid HTTP/1.1 request: {reason}.", code="invalid_http")
 
 
-def _answer(error: ApiError, headers: list[tuple[bytes, bytes]]) -> bytes:
+def _error_answer(error: ApiError, headers: list[tuple[bytes, bytes]]) -> bytes:
     body = msgspec.json.encode({"error": {"message": error.message, "type": error.type, "param": None, "code": error.code}})
     fields = [
         *headers,

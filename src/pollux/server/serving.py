@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 from uvicorn.server import Server
@@ -160,11 +160,11 @@ class AppServer(Server):
     async def _cut(self) -> None:
         state = self.server_state
         logging.getLogger("pollux.server").warning("Stopping: %d requests were cut.", len(state.tasks))
-        for connection in list(state.connections):
-            assert isinstance(connection, HttpProtocol)
+        connections = cast("set[HttpProtocol]", state.connections)  # uvicorn names its own protocols
+        for connection in list(connections):
             connection.cut()
         await self._finished_within(CUT_SECONDS, unless=asyncio.Event())
-        for connection in list(state.connections):
+        for connection in list(connections):
             connection.transport.abort()
         for task in list(state.tasks):
             task.cancel()
