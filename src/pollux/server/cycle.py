@@ -104,7 +104,8 @@ class Cycle:
         try:
             await app(scope, self.receive, self.send)
             if not self.complete and not self.left:
-                log.error("The app ended before its answer did.")
+                if not self.started:  # an app that gives up in the middle has said why
+                    log.error("The app gave no answer.")
                 await self._give_up()
         except BaseException:
             log.exception("The app failed.")
