@@ -18,6 +18,7 @@ from tests.server.asking import KEY, Pollux, pollux
 MODEL = "gemini-3.6-flash"
 CHAT: Final = "/v1/chat/completions"
 EMBED: Final = "/v1/embeddings"
+DRAW: Final = "/v1/images/generations"
 OVER = ("completed", "failed", "expired", "cancelled")
 PATIENCE_SECONDS = 30.0
 
@@ -115,6 +116,44 @@ def test_embeddings(client: OpenAI, emulator: EmulatorServer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "more"),
+    [(CHAT, {}), (EMBED, {"model": "gemini-embedding-001", "input": "one"})],
+    ids=["chat", "embeddings"],
+)
+def test_a_line_tells_what_it_lost(client: OpenAI, emulator: EmulatorServer, url: Any, more: dict[str, Any]) -> None:
+    """As live answers do in their body."""
+    batch = ended(client, created(client, [asked("a", url=url, user="me", **more)], url), emulator)
+    [told] = lines_of(client, batch.output_file_id)
+
+    assert [loss["code"] for loss in told["response"]["body"]["extra_content"]["pollux"]["losses"]] == ["user=ignored"]
+
+
+def test_images(client: OpenAI, emulator: EmulatorServer) -> None:
+    """The same pictures as live ones, as the model made them; one without a picture in the error file."""
+    drawing: Any = {"url": DRAW, "model": "gemini-nano-banana-2.1"}
+    lines = [
+        asked("a", prompt="A kite", n=2, size="1376x768", **drawing),
+        asked("b", prompt="What is a mutex?", **drawing),
+        asked("c", prompt="A kite", output_format="webp", style="vivid", **drawing),
+    ]
+    batch = ended(client, created(client, lines, DRAW), emulator)
+    live = client.images.generate(model="gemini-nano-banana-2.1", prompt="A kite", size="1376x768")
+    first, third = (line["response"]["body"] for line in lines_of(client, batch.output_file_id))
+    [failed] = lines_of(client, batch.error_file_id)
+    assert live.data is not None
+
+    assert [image["b64_json"] for image in first["data"]] == [live.data[0].b64_json] * 2
+    assert (first["size"], third["output_format"]) == ("1376x768", "jpeg")
+    assert [loss["code"] for loss in third["extra_content"]["pollux"]["losses"]] == [
+        "style=ignored",
+        "output_format=approximated",
+    ]
+    assert failed["response"]["body"]["error"]["code"] == "no_image"
+    assert batch.usage is not None
+    assert batch.usage.total_tokens == first["usage"]["total_tokens"] + third["usage"]["total_tokens"]
+
+
+@pytest.mark.parametrize(
     ("lines", "endpoint", "expected"),
     [
         ([b'{"custom_id":"a"', asked("b")], CHAT, [(1, "invalid_json_line", None)]),
@@ -126,10 +165,28 @@ def test_embeddings(client: OpenAI, emulator: EmulatorServer) -> None:
         ([asked("a", model="gemini-typo")], CHAT, [(1, "model_not_found", "body.model")]),
         ([asked("a", url=EMBED, messages=[])], EMBED, [(1, "missing_required_parameter", "body.input")]),
         ([asked("a", model="gemini-embedding-001")], CHAT, [(1, "invalid_value", "body.model")]),
+        ([asked("a", url=DRAW, prompt="A", stream=True)], DRAW, [(1, "invalid_value", "body.stream")]),
+        ([asked("a", url=DRAW, prompt="A", response_format="url")], DRAW, [(1, "invalid_value", "body.response_format")]),
+        ([asked("a", url=DRAW, prompt="A", n=9)], DRAW, [(1, "invalid_value", "body.n")]),
         ([b"\n \n"], CHAT, [(None, "empty_file", None)]),
         ([asked("a"), b"{", asked("b"), b"["], CHAT, [(2, "invalid_json_line", None), (4, "invalid_json_line", None)]),
     ],
-    ids=["JSON", "no id", "same id", "other url", "stream", "body", "model", "slip", "no chat", "empty", "all are told"],
+    ids=[
+        "JSON",
+        "no id",
+        "same id",
+        "other url",
+        "stream",
+        "body",
+        "model",
+        "slip",
+        "no chat",
+        "events",
+        "links",
+        "n",
+        "empty",
+        "all are told",
+    ],
 )
 def test_a_wrong_line_fails_the_batch_before_anything_is_paid_for(
     client: OpenAI, emulator: EmulatorServer, lines: list[Any], endpoint: str, expected: list[Any]

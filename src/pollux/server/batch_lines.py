@@ -14,14 +14,17 @@ import msgspec
 from pollux.errors import InvalidRequest, UpstreamFailed
 from pollux.server import bodies
 from pollux.server.access import Caller
+from pollux.server.drawing import Answered, as_it_came
+from pollux.server.images import more_than, response_of
 from pollux.server.media import RequestMedia
-from pollux.translate import chat, chat_answer, embeddings, losses
+from pollux.translate import chat, chat_answer, embeddings, images, losses
 from pollux.translate.batches import line_failure
 from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.conformance import breaches
+from pollux.translate.images_answer import drawn, image_content
 from pollux.translate.media import Found, sources
 from pollux.translate.notes import Note
-from pollux.translate.profiles import embedder, profile
+from pollux.translate.profiles import embedder, painter, profile
 from pollux.translate.reader import ReplyReader
 from pollux.wire.closed import Decoders
 from pollux.wire.gemini.batches import ResultLine
@@ -29,6 +32,7 @@ from pollux.wire.gemini.embeddings import ReadEmbedding
 from pollux.wire.gemini.generate import Shape, decode_reply, encode_request
 from pollux.wire.openai.chat import ChatCompletionRequest, Message
 from pollux.wire.openai.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
+from pollux.wire.openai.images import CreateImageRequest
 
 if TYPE_CHECKING:
     from pollux.server.app import App
@@ -75,6 +79,8 @@ class Planner:
         """Plan a line's body. Raises ApiError, naming the parameter."""
         if endpoint == "/v1/embeddings":
             return await self._embeddings(bytes(body))
+        if endpoint == "/v1/images/generations":
+            return await self._images(bytes(body))
         return await self._chat(bytes(body))
 
     async def _chat(self, body: bytes) -> Line:
@@ -117,6 +123,28 @@ class Planner:
         notes += plan.notes
         self._refuse_losses(notes)
         return _EmbeddingsLine(model, [_without_model(one) for one in plan.inputs], request.model, plan, notes)
+
+    async def _images(self, body: bytes) -> Line:
+        notes: list[Note] = []
+        request = bodies.read_request(body, _images_decoders, notes, nesting_max=self.app.settings.nesting_max)
+        if request.stream:
+            raise InvalidRequest("stream cannot be true in a batch: the answer is a line of a file.", param="stream")
+        if request.response_format == "url":
+            raise InvalidRequest(
+                "A batch gives pictures as b64_json: a link would end before it is read.", param="response_format"
+            )
+        if request.model is None:
+            raise InvalidRequest("model is missing.", param="model", code="missing_required_parameter")
+        model = await self._model(request.model, notes)
+        plan = images.to_gemini(request, [images.prompt_part(request.prompt)], painter(model))
+        notes += plan.notes
+        if plan.output.format is not None:
+            notes.append(Note("output_format", "approximated", "in a batch pictures are told as the model made them"))
+        self._refuse_losses(notes)
+        encoded = [encode_request(native) for native in plan.natives()]
+        if self.sends and self.app.owned is not None:
+            await self.app.owned.check_sent(self.caller, encoded[0].told)
+        return _ImagesLine(model, [each.body for each in encoded], plan, notes)
 
     async def _media(self, messages: list[Message], held: "_Held") -> list[Found]:
         if self.sends:
@@ -170,7 +198,7 @@ class _ChatLine:
         notes = [*self.notes, *breaches(self.plan, telling)]
         completion = telling.completion()
         if notes:
-            completion.extra_content = losses.sheet(notes)
+            completion.extra_content = {"pollux": losses.sheet(notes)}
         return Told(_encode(completion), completion.usage)
 
 
@@ -200,9 +228,33 @@ class _EmbeddingsLine:
         if said_by == "estimated":
             tokens = embeddings.estimated_tokens(self.plan)
         usage = EmbeddingsUsage(tokens, tokens)
-        extra = {"pollux": {"usage": said_by, **(losses.sheet(self.notes)["pollux"] if self.notes else {})}}
+        extra = {"pollux": {"usage": said_by, **(losses.sheet(self.notes) if self.notes else {})}}
         answer = EmbeddingList(model=self.asked_model, data=data, usage=usage, extra_content=extra)
         return Told(_encode(answer), usage)
+
+
+@dataclass
+class _ImagesLine:
+    """Pictures of a prompt."""
+
+    model: str
+    requests: list[bytes]
+    plan: images.Plan
+    notes: list[Note]
+    method: str = GENERATE
+
+    def answer(self, results: list[ResultLine], token: str, created: int) -> Told:  # noqa: ARG002 - pictures have no id
+        answered: list[Answered] = []
+        for place, result in enumerate(results):
+            answer = drawn([_read(decode_reply, _response(result, self.model))])
+            beside = image_content(answer)
+            pictures = [as_it_came(mime_type, data, beside) for mime_type, data in answer.pictures]
+            answered.append(Answered(place, pictures, answer.usage))
+        notes = [*self.notes, *more_than(len(results), answered)]
+        response = response_of(self.plan, answered, created)
+        if notes:
+            response.extra_content = {"pollux": losses.sheet(notes)}
+        return Told(_encode(response), response.usage)
 
 
 class _TokenCount(Shape):
@@ -217,6 +269,7 @@ class _EmbedContentResponse(Shape):
 
 
 _chat_decoders = Decoders(ChatCompletionRequest)
+_images_decoders = Decoders(CreateImageRequest)
 _embeddings_decoder = msgspec.json.Decoder(EmbeddingsRequest)
 _decode_embedding = msgspec.json.Decoder(_EmbedContentResponse).decode
 

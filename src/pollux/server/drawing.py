@@ -101,18 +101,23 @@ class Drawing:
 
     async def _told(self, mime_type: str, data: str, beside: dict[str, Any]) -> Made:
         """Bring a picture into the format that was asked for, if it is not in it already."""
-        kind, size = dimensions(data)
+        made = as_it_came(mime_type, data, beside)
         to, quality = self._output.format, self._output.quality
         if self._finish is not None:
             async with self._at_codecs:
                 data = await self._finish(data)
-        elif to is not None and (kind != f"image/{to}" or quality not in (None, NOTHING_LOST)):
+        elif to is not None and (made.format != to or quality not in (None, NOTHING_LOST)):
             async with self._at_codecs:
                 data = await self._workshop.run(images.redrawn, data, _format(to), quality=quality)
         else:
-            return Made(data, kind or mime_type, size, beside)
-        kind, size = dimensions(data)
-        return Made(data, kind, size, beside)
+            return made
+        return as_it_came(mime_type, data, beside)
+
+
+def as_it_came(mime_type: str, data: str, beside: dict[str, Any]) -> Made:
+    """Look at a picture: its type is what its bytes are, the native one where they say nothing."""
+    kind, size = dimensions(data)
+    return Made(data, kind or mime_type, size, beside)
 
 
 def _format(name: str) -> ImageFormat:

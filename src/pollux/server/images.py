@@ -14,7 +14,7 @@ from pollux.errors import ApiError
 from pollux.server import bodies, failures, report
 from pollux.server.access import Caller
 from pollux.server.asking import Call, Replies, WholeReply
-from pollux.server.drawing import Answered, Drawing, Finish, Made, decoded
+from pollux.server.drawing import Answered, Drawing, Finish, decoded
 from pollux.server.exchange import Exchange
 from pollux.server.streaming import STOPPING, Commitment
 from pollux.translate import images
@@ -96,20 +96,15 @@ async def tell(app: "App", exchange: Exchange, order: Order) -> None:
         await _stream(app, exchange, order, drawing)
         return
     answered = await drawing.all()
-    _note_more(exchange, answered, plan.calls)
-    pictures = [picture for each in answered for picture in each.pictures]
-    response = wire.ImagesResponse(
-        created=int(time.time()),
-        data=[await _image(app, order, base, picture) for picture in pictures],
-        background=UNSET if order.finish else BACKGROUND,
-        output_format=common(picture.format for picture in pictures),
-        quality=plan.quality if plan.quality != "auto" else UNSET,
-        size=common(pixels(picture.size) for picture in pictures),
-        usage=usage([each.usage for each in answered]),
-    )
+    exchange.notes += more_than(plan.calls, answered)
+    response = response_of(plan, answered, int(time.time()))
+    if order.finish is not None:
+        response.background = UNSET  # the original's
+    if base:
+        await _link(app, order, base, response, answered)
     _count(exchange, [each.usage for each in answered])
     report.attach(exchange, response)
-    del answered, pictures  # the pictures are in the response, and soon only in the body
+    del answered  # the pictures are in the response, and soon only in the body
     body = _encode(response)
     del response
     await exchange.answer(200, body)
@@ -125,13 +120,32 @@ async def _bodies(app: "App", order: Order) -> list[Parts]:
     return bodies if len(bodies) == len(natives) else bodies * len(natives)
 
 
-async def _image(app: "App", order: Order, base: str, picture: Made) -> wire.Image:
-    image = wire.Image(extra_content=picture.beside or UNSET)
-    if base:
+def response_of(plan: images.Plan, answered: list[Answered], created: int) -> wire.ImagesResponse:
+    """Say what all calls made."""
+    pictures = [picture for each in answered for picture in each.pictures]
+    return wire.ImagesResponse(
+        created=created,
+        data=[wire.Image(b64_json=picture.data, extra_content=picture.beside or UNSET) for picture in pictures],
+        background=BACKGROUND,
+        output_format=common(picture.format for picture in pictures),
+        quality=plan.quality if plan.quality != "auto" else UNSET,
+        size=common(pixels(picture.size) for picture in pictures),
+        usage=usage([each.usage for each in answered]),
+    )
+
+
+async def _link(app: "App", order: Order, base: str, response: wire.ImagesResponse, answered: list[Answered]) -> None:
+    """Keep the pictures, and put links in their place. Raises ApiError."""
+    pictures = [picture for each in answered for picture in each.pictures]
+    for image, picture in zip(response.data, pictures, strict=True):
         image.url = await app.image_links.add(app, order.caller, base, picture.mime_type, decoded(picture.data))
-    else:
-        image.b64_json = picture.data
-    return image
+        image.b64_json = UNSET
+
+
+def more_than(calls: int, answered: list[Answered]) -> list[Note]:
+    """Note when a model drew more than it was asked for: all of it is told, since it was paid for."""
+    made = sum(len(each.pictures) for each in answered)
+    return [Note("n", "added", f"{made} pictures came of {calls} native calls")] if made > calls else []
 
 
 async def _stream(app: "App", exchange: Exchange, order: Order, drawing: Drawing) -> None:
@@ -143,7 +157,7 @@ async def _stream(app: "App", exchange: Exchange, order: Order, drawing: Drawing
         async with aclosing(drawing.as_they_come()) as coming:
             async for answered in coming:
                 counted.append(answered.usage)
-                _note_more(exchange, [answered], 1)
+                exchange.notes += more_than(1, [answered])
                 await commitment.commit()
                 await _send(exchange, order, answered, commitment, is_last=len(counted) == order.plan.calls)
                 answered.pictures.clear()
@@ -182,13 +196,6 @@ async def _send(exchange: Exchange, order: Order, answered: Answered, commitment
         await commitment.send(b"event: " + order.event.encode() + b"\ndata: ")
         await commitment.send(payload)  # by itself: framing would copy what may have 20 MB
         await commitment.send(b"\n\n")
-
-
-def _note_more(exchange: Exchange, answered: list[Answered], calls: int) -> None:
-    """Note when a model drew more than it was asked for: all of it is told, since it was paid for."""
-    made = sum(len(each.pictures) for each in answered)
-    if made > calls:
-        exchange.notes.append(Note("n", "added", f"{made} pictures came of {calls} native calls"))
 
 
 def _count(exchange: Exchange, counted: list[Usage]) -> None:

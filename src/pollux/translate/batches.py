@@ -8,8 +8,9 @@ from pollux.errors import ApiError, InvalidRequest
 from pollux.translate import failures
 from pollux.wire.gemini.errors import Status
 from pollux.wire.openai import batches as wire
+from pollux.wire.openai.images import ImagesUsage
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings")
+ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings", "/v1/images/generations")
 """Endpoints whose requests a batch may hold."""
 
 WINDOW = "24h"
@@ -107,7 +108,12 @@ def error_of(error: ApiError, line: int | None = None, prefix: str = "") -> wire
 
 
 def add_usage(total: wire.BatchUsage, body: Any) -> None:
-    """Add the tokens of one answer: of a completion, or of embeddings."""
+    """Add the tokens of one answer: of a completion, of embeddings, or of pictures."""
+    if isinstance(body, ImagesUsage):
+        total.input_tokens += body.input_tokens
+        total.output_tokens += body.output_tokens
+        total.total_tokens += body.total_tokens
+        return
     total.input_tokens += body.prompt_tokens
     total.total_tokens += body.total_tokens
     total.output_tokens += getattr(body, "completion_tokens", 0)
