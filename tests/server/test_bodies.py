@@ -313,6 +313,30 @@ def test_text_that_is_no_text_is_refused_by_its_place(server: Pollux, upstream: 
     assert upstream.requests == []
 
 
+@pytest.mark.parametrize("value", [b'"\xe9"', b'{"a":1e999}', b'"\\ud800"'], ids=["latin-1", "out of range", "half a pair"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        b'"user":%s',
+        b'"metadata":%s',
+        b'"logit_bias":%s',
+        b'"response_format":%s',
+        b'"response_format":{"type":"json_schema","json_schema":%s}',
+        b'"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"title":%s}}}',
+        b'"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"title":%s}}},"unknown":1',
+        b'"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":%s}}]}]',
+        b'"messages":[{"role":"assistant","images":[{"type":"image_url","image_url":{"url":%s}}]}]',
+    ],
+)
+def test_a_field_that_is_read_late_is_refused_too(server: Pollux, upstream: FakeUpstream, field: bytes, value: bytes) -> None:
+    """Fields that are kept raw while the body is read: what is in them shows where they are used."""
+    answer = send(server, START + b"," + field % value + b"}")
+
+    assert answer.status == 400
+    assert answer.error["type"] == "invalid_request_error"
+    assert upstream.requests == []
+
+
 @pytest.mark.parametrize(
     ("escaped", "text"),
     [(b"\\ud83d\\ude00", "\U0001f600"), (b"\\\\u0000", "\\u0000"), (b"\\\\ud800", "\\ud800"), (b"\\u2028", "\u2028")],

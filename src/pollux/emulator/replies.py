@@ -52,7 +52,7 @@ class Stamp:
         return base64.urlsafe_b64encode(hashlib.sha256(b"id" + self.digest).digest()[:length]).decode().rstrip("=")
 
     @property
-    def endsnothing_said(self) -> bool:
+    def ends_empty(self) -> bool:
         """Tell whether this stream of an unsigned family ends with an event of its own: about one in sixteen (recorded: 9)."""
         return self.digest[7] % 16 == 0
 
@@ -151,14 +151,17 @@ def _ended(
         if not total.calls:
             last["thoughtSignature"] = stamp.signature(last, f"text {index}")
         return [*listed, (_candidate([last], answer, index, streamed=True), total)]
-    if stamp.endsnothing_said and not total.calls:
+    if stamp.ends_empty and not total.calls:
         return [*listed, (_candidate([], answer, index), total)]
     last_event = listed[-1][0]
     told = {"urlContextMetadata": last_event["urlContextMetadata"]} if "urlContextMetadata" in last_event else {}
     late = replace(
         answer, metadata={name: value for name, value in answer.metadata.items() if name == "groundingMetadata"} | told
     )
-    return [*listed[:-1], (_candidate(last_event["content"]["parts"], late, index), total)]
+    ended = _candidate(last_event["content"]["parts"], late, index)
+    if "logprobsResult" in last_event:
+        ended["logprobsResult"] = last_event["logprobsResult"]
+    return [*listed[:-1], (ended, total)]
 
 
 def _lead_event(part: Part, index: int, so_far: Answer) -> tuple[dict[str, Any], Answer]:

@@ -14,6 +14,7 @@ from pollux.errors import InvalidRequest
 from pollux.translate import schemas
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
+from pollux.translate.raw import decoded
 from pollux.translate.schemas import AskedSchema
 from pollux.wire.closed import Decoders, unknown_fields
 from pollux.wire.openai.chat import NULL
@@ -103,11 +104,8 @@ _Asked = tuple[AskedSchema | Literal["json_object"] | None, str | None, str | No
 
 
 def _asked(raw: msgspec.Raw, notes: list[Note]) -> _Asked:
-    if memoryview(raw)[0] == ord('"'):
-        kind: Any = msgspec.json.decode(raw)
-        found = _Format(type=kind)
-    else:
-        found = _decoded(raw, _formats, PARAM, notes)
+    is_text = memoryview(raw)[0] == ord('"')
+    found = _Format(type=decoded(raw, PARAM)) if is_text else _decoded(raw, _formats, PARAM, notes)
     beside = next((name for name in ("schema", "response_schema") if _given(getattr(found, name))), None)
     match found.type:
         case "text":
@@ -162,15 +160,8 @@ def _decoded(raw: msgspec.Raw, decoders: Decoders[Any], path: str, notes: list[N
     """Decode a shape, and note the fields that it does not have. Only with such a field is it read twice."""
     try:
         return decoders.closed.decode(raw)
-    except (msgspec.ValidationError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    try:
-        found = decoders.open.decode(raw)
-    except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        where = path + place.rstrip("`")
-        raise InvalidRequest(f"{where} is not as it should be: {what}.", param=where, code="invalid_type") from None
-    except RecursionError:
-        raise InvalidRequest(f"{path} is nested too deeply.", param=path, code="nesting_too_deep") from None
+    found = decoded(raw, path, decoders.open.decode)
     notes += [Note(field, "ignored", "there is no such field") for field in unknown_fields(raw, decoders.shape, path)]
     return found

@@ -12,7 +12,7 @@ from pollux.errors import InvalidRequest, Unsupported
 from pollux.translate import extras
 from pollux.translate.image_sizes import RATIO, SCALE, sized
 from pollux.translate.notes import Note
-from pollux.translate.parameters import NEUTRAL_BYTES_MAX, Row, in_range
+from pollux.translate.parameters import Row, ignored_value, in_range
 from pollux.translate.profiles import Painter
 from pollux.translate.safety import safety_settings
 from pollux.translate.tools import GOOGLE_TOOLS
@@ -190,8 +190,7 @@ def _note_ignored(request: wire.Asked, notes: list[Note]) -> None:
         value = getattr(request, row.name)
         if value is None or value is NULL:
             continue
-        if isinstance(value, msgspec.Raw):
-            value = msgspec.json.decode(value) if len(memoryview(value)) <= NEUTRAL_BYTES_MAX else ...
+        value = ignored_value(value, row.name)
         if value is not None and value not in row.neutral:
             notes.append(Note(row.name, "ignored", row.why))
 

@@ -18,6 +18,7 @@ import msgspec
 from pollux.errors import InvalidRequest
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
+from pollux.translate.raw import decoded
 from pollux.wire.gemini.generate import Base64, FileData, MediaResolution, Part, inline_part
 from pollux.wire.openai.chat import NULL, ContentPart, InputAudio, InputFile, MediaUrl, Message
 
@@ -163,7 +164,7 @@ def _at(raw: msgspec.Raw, place: str, given: dict[str, Any], path: str = "", *, 
         return Source(path, **given, data=view)
     if len(view) > ADDRESS_CHARACTERS_MAX:
         raise InvalidRequest(f"{place} is neither a data URL nor an address: it is too long for one.", param=path)
-    return Source(path, **given, address=_address(msgspec.json.decode(raw, type=str), path))
+    return Source(path, **given, address=_address(decoded(raw, path, _texts), path))
 
 
 def _address(text: str, path: str) -> str:
@@ -173,6 +174,7 @@ def _address(text: str, path: str) -> str:
 
 
 _QUOTE: Final = ord('"')
+_texts = msgspec.json.Decoder(str).decode
 
 
 class Media:

@@ -14,6 +14,7 @@ import msgspec
 from pollux.errors import InvalidRequest, Unsupported
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile
+from pollux.translate.raw import decoded
 from pollux.wire.openai.chat import NULL, ChatCompletionRequest
 
 NEUTRAL_BYTES_MAX = 64
@@ -186,7 +187,7 @@ def check(request: ChatCompletionRequest, profile: Profile, notes: list[Note]) -
         if value is None or value is NULL:
             continue
         fate = row.fate_on(profile)
-        plain = _small(value) if isinstance(value, msgspec.Raw) else value
+        plain = ignored_value(value, row.name)
         if fate == "mapped" or plain is None or plain in row.neutral:
             continue
         if fate == "refused":
@@ -194,10 +195,11 @@ def check(request: ChatCompletionRequest, profile: Profile, notes: list[Note]) -
         notes.append(Note(row.name, "ignored", row.otherwise or row.why))
 
 
-def _small(raw: msgspec.Raw) -> Any:
-    """Decode an ignored value that may be neutral; a larger one is not, whatever it is."""
-    text = memoryview(raw)
-    return msgspec.json.decode(raw) if len(text) <= NEUTRAL_BYTES_MAX else raw
+def ignored_value(value: Any, name: str) -> Any:
+    """Decode a raw value that may be neutral; a larger one is not, whatever it is. Raises InvalidRequest."""
+    if not isinstance(value, msgspec.Raw) or len(memoryview(value)) > NEUTRAL_BYTES_MAX:
+        return value
+    return decoded(value, name)
 
 
 def in_range(name: str, value: float | None, low: float, high: float) -> None:

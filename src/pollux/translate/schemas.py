@@ -8,12 +8,13 @@ Source: Google's discovery document, responseJsonSchema, parametersJsonSchema; J
 Loses: constraints that the service does not know; they stand in descriptions, and a note names each.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from pollux.errors import InvalidRequest
+from pollux.translate import raw
 from pollux.translate.kept import Kept, key
 from pollux.translate.notes import Note
 from pollux.translate.schema_converter import Converter
@@ -90,10 +91,7 @@ def convert(schema: Schema, *, root: Root = "any") -> tuple[Schema, list[Loss]]:
 
 def decoded(content: bytes | memoryview | msgspec.Raw, path: str) -> Schema:
     """Decode a caller's schema. Raises InvalidRequest when it is no object."""
-    try:
-        schema: Any = msgspec.json.decode(content)
-    except RecursionError:
-        raise InvalidRequest(f"{path} is nested too deeply.", param=path, code="nesting_too_deep") from None
+    schema = raw.decoded(content, path)
     if not isinstance(schema, dict):
         raise InvalidRequest(f"{path} must be a JSON Schema: an object.", param=path, code="invalid_type")
     return schema
