@@ -10,8 +10,10 @@ import pytest
 
 from pollux.emulator import Emulator, EmulatorServer
 from pollux.translate import embeddings
+from pollux.translate.media import Found
 from pollux.translate.profiles import embedder
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest, decode_embeddings, decode_read_embeddings
+from pollux.wire.gemini.generate import Base64, encode_request
 from pollux.wire.openai.embeddings import EmbeddingsRequest
 from tests.judges import openai_document, shared
 from tests.server.asking import ask, pollux
@@ -132,3 +134,41 @@ def test_every_reply_decodes_in_both_ways() -> None:
         body = msgspec.json.encode(recorded["response"])
         came, read = decode_embeddings(body).embeddings or [], decode_read_embeddings(body).embeddings or []
         assert [msgspec.json.decode(one.values) for one in came] == [one.values for one in read], name
+
+
+@pytest.mark.parametrize("name", [name for name, recorded in RECORDED.items() if not texts_only(recorded)])
+def test_recorded_media_are_what_we_build(name: str) -> None:
+    """One vector for each input, of its texts and media; data in the other alphabet, and field names in the other spelling."""
+    recorded = RECORDED[name]
+    inputs = [[_told(part) for part in one["content"]["parts"]] for one in recorded["request"]["requests"]]
+    request = msgspec.json.decode(msgspec.json.encode({"model": recorded["model"], "input": inputs}), type=EmbeddingsRequest)
+    found = [
+        Found(source, source.label, Base64(source.data)) for source in embeddings.sources(request) if source.data is not None
+    ]
+    plan = embeddings.to_gemini(request, recorded["model"], embedder(recorded["model"]), found)
+    built = msgspec.json.decode(encode_request(BatchEmbedContentsRequest(plan.inputs)).body)
+
+    assert built == {
+        "requests": [
+            {"model": one["model"], "content": {"parts": [_spelled(part) for part in one["content"]["parts"]]}}
+            for one in recorded["request"]["requests"]
+        ]
+    }
+    assert plan.notes == []
+
+
+def _told(part: Any) -> dict[str, Any]:
+    """Say a recorded part as a caller of ours would."""
+    if "text" in part:
+        return {"type": "text", "text": part["text"]}
+    data = _spelled(part)["inlineData"]
+    if data["mimeType"].startswith("audio/"):
+        return {"type": "input_audio", "input_audio": {"data": data["data"], "format": data["mimeType"]}}
+    return {"type": "image_url", "image_url": {"url": f"data:{data['mimeType']};base64,{data['data']}"}}
+
+
+def _spelled(part: Any) -> dict[str, Any]:
+    if "inline_data" not in part:
+        return dict(part)
+    data = part["inline_data"]
+    return {"inlineData": {"mimeType": data["mime_type"], "data": data["data"].replace("-", "+").replace("_", "/")}}

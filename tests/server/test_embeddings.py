@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pollux.emulator import Emulator, EmulatorServer
+from tests.media import making
 from tests.server.asking import Pollux, ask, pollux
 from tests.server.fake import FakeUpstream, answering
 
@@ -144,3 +145,44 @@ def test_near_texts_have_near_vectors(server: Pollux) -> None:
         return sum(x * y for x, y in zip(one, other, strict=True))
 
     assert likeness(query, near) > 0.7 > 0.3 > likeness(query, far)
+
+
+PNG = making.image("PNG")
+PICTURE = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+
+
+def test_media_have_vectors_too(server: Pollux, emulator: Emulator) -> None:
+    """A picture, and a text with a picture; each input one vector, with the media as they came."""
+    picture = {"type": "image_url", "image_url": {"url": PICTURE, "detail": "high"}}
+    answer = embed(server, [picture, [{"type": "text", "text": "a dot"}, picture], "a dot"], dimensions=8)
+    [sent] = [entry for entry in emulator.journal.entries() if entry["native_method"] == "batchEmbedContents"]
+    parts = [one["content"]["parts"] for one in sent["body"]["requests"]]
+
+    assert [list(part) for one in parts for part in one] == [["inlineData"], ["text"], ["inlineData"], ["text"]]
+    assert len({tuple(one["embedding"]) for one in answer["data"]}) == 3
+
+
+def test_a_file_of_the_callers_has_a_vector(server: Pollux) -> None:
+    """Its copy at the Files API is what is sent."""
+    body = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nvision\r\n'
+    body += b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n%b\r\n--b--\r\n' % PNG
+    file = ask(server.url, "/v1/files", body=body, headers={"content-type": "multipart/form-data; boundary=b"}).json
+    answer = embed(server, {"type": "file", "file": {"file_id": file["id"]}}, dimensions=8)
+
+    assert len(answer["data"][0]["embedding"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "model", "param"),
+    [
+        ([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}], SECOND, "input[0].image_url"),
+        ([[{"type": "text", "text": "a"}, {"type": "file", "file": {"file_id": "file-none"}}]], SECOND, "input[0][1].file"),
+        ([{"type": "image_url", "image_url": {"url": PICTURE}}], FIRST, "input[0]"),
+    ],
+)
+def test_media_that_cannot_be_read_are_named(server: Pollux, given: Any, model: str, param: str) -> None:
+    """By their place; a model that takes texts only says so."""
+    answer = ask(server.url, PATH, json={"model": model, "input": given})
+
+    assert answer.status in (400, 404), answer.body
+    assert answer.error["param"].startswith(param)

@@ -22,7 +22,7 @@ from pollux.translate.batches import line_failure
 from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.conformance import breaches
 from pollux.translate.images_answer import drawn, image_content
-from pollux.translate.media import Found, sources
+from pollux.translate.media import Found, Source, sources
 from pollux.translate.notes import Note
 from pollux.translate.profiles import embedder, painter, profile
 from pollux.translate.reader import ReplyReader
@@ -30,7 +30,7 @@ from pollux.wire.closed import Decoders
 from pollux.wire.gemini.batches import ResultLine
 from pollux.wire.gemini.embeddings import ReadEmbedding
 from pollux.wire.gemini.generate import Shape, decode_reply, encode_request
-from pollux.wire.openai.chat import ChatCompletionRequest, Message
+from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
 from pollux.wire.openai.images import CreateImageRequest
 
@@ -94,7 +94,7 @@ class Planner:
         remembered = await self.app.memory.recall(self.caller.owner, trail)
         held = _Held()
         try:
-            plan = chat.to_gemini(request, family, trail, remembered, await self._media(request.messages, held))
+            plan = chat.to_gemini(request, family, trail, remembered, await self._media(sources(request.messages), held))
             encoded = encode_request(plan.native)
         finally:
             self.app.in_flight.release(held.held_bytes)
@@ -107,8 +107,9 @@ class Planner:
         return _ChatLine(model, [encoded.body] * plan.calls, request.model, plan, notes, self.app.settings.thoughts)
 
     async def _embeddings(self, body: bytes) -> Line:
+        notes: list[Note] = []
         try:
-            request = bodies.read(body, _embeddings_decoder, nesting_max=self.app.settings.nesting_max)
+            request = bodies.read_request(body, _embeddings_decoders, notes, nesting_max=self.app.settings.nesting_max)
         except InvalidRequest as error:
             if error.param == "input" and error.code == "missing_required_parameter" and b'"messages"' in body:
                 raise InvalidRequest(
@@ -117,12 +118,21 @@ class Planner:
                     code="missing_required_parameter",
                 ) from None
             raise
-        notes: list[Note] = []
         model = await self._model(request.model, notes)
-        plan = embeddings.to_gemini(request, model, embedder(model))
+        family = embedder(model)
+        held = _Held()
+        try:
+            found = await self._media(embeddings.sources(request) if family.media else [], held)
+            plan = embeddings.to_gemini(request, model, family, found)
+            encoded = [encode_request(msgspec.structs.replace(one, model=None)) for one in plan.inputs]
+        finally:
+            self.app.in_flight.release(held.held_bytes)
         notes += plan.notes
         self._refuse_losses(notes)
-        return _EmbeddingsLine(model, [_without_model(one) for one in plan.inputs], request.model, plan, notes)
+        if self.sends and self.app.owned is not None:
+            for one in encoded:
+                await self.app.owned.check_sent(self.caller, one.told)
+        return _EmbeddingsLine(model, [one.body for one in encoded], request.model, plan, notes)
 
     async def _images(self, body: bytes) -> Line:
         notes: list[Note] = []
@@ -146,10 +156,11 @@ class Planner:
             await self.app.owned.check_sent(self.caller, encoded[0].told)
         return _ImagesLine(model, [each.body for each in encoded], plan, notes)
 
-    async def _media(self, messages: list[Message], held: "_Held") -> list[Found]:
+    async def _media(self, wanted: list[Source], held: "_Held") -> list[Found]:
+        """Find the media of a line. When results are told they are only named: nothing of them is in an answer."""
         if self.sends:
-            return await RequestMedia(self.app, held, self.caller, self.headers).of_messages(messages)
-        return [Found(source, source.label or "image/png", uri=source.path) for source in sources(messages)]
+            return await RequestMedia(self.app, held, self.caller, self.headers).find(wanted)
+        return [Found(source, source.label or "image/png", uri=source.path) for source in wanted]
 
     async def _model(self, name: str, notes: list[Note]) -> str:
         known = self.models.get(name)
@@ -270,18 +281,13 @@ class _EmbedContentResponse(Shape):
 
 _chat_decoders = Decoders(ChatCompletionRequest)
 _images_decoders = Decoders(CreateImageRequest)
-_embeddings_decoder = msgspec.json.Decoder(EmbeddingsRequest)
+_embeddings_decoders = Decoders(EmbeddingsRequest)
 _decode_embedding = msgspec.json.Decoder(_EmbedContentResponse).decode
 
 
 def token_of(batch_id: str, line: int) -> str:
     """Give the digits of a line's ids: the same each time it is told."""
     return hashlib.sha256(f"{batch_id} {line}".encode()).hexdigest()[:24]
-
-
-def _without_model(request: Any) -> bytes:
-    """Write one input; the job's path names the model."""
-    return _encode(msgspec.structs.replace(request, model=None))
 
 
 def _response(result: ResultLine, model: str) -> bytes:

@@ -10,10 +10,12 @@ from pollux.errors import ApiError, UpstreamFailed
 from pollux.server import bodies, report
 from pollux.server.access import Caller
 from pollux.server.exchange import Exchange
+from pollux.server.media import RequestMedia
 from pollux.translate import embeddings
 from pollux.translate.profiles import Embedder, embedder
 from pollux.wire.closed import Decoders
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest, EmbedContentRequest, Vectors
+from pollux.wire.gemini.generate import Content, encode_request
 from pollux.wire.openai.embeddings import Embedding, EmbeddingList, EmbeddingsRequest, EmbeddingsUsage
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ async def create_embeddings(app: "App", exchange: Exchange) -> None:
     exchange.watch()
     model = await app.aliases.resolve(request.model, caller, headers, exchange.notes)
     family = embedder(model)
-    plan = embeddings.to_gemini(request, model, family)
+    wanted = embeddings.sources(request) if family.media else []
+    found = await RequestMedia(app, exchange, caller, headers).find(wanted)
+    plan = embeddings.to_gemini(request, model, family, found)
     exchange.notes += plan.notes
     report.refuse_losses(app, exchange)
     exchange.reports_in_body = report.wanted_in_body(app, exchange)
@@ -80,12 +84,12 @@ class _Calling:
         return [task.result() for task in replies], [task.result() for task in counted]
 
     async def _embed(self, inputs: list[EmbedContentRequest], plan: embeddings.Plan) -> Replied:
-        body = _encode(BatchEmbedContentsRequest(inputs))
+        encoded = encode_request(BatchEmbedContentsRequest(inputs))
         async with self._slots:
             if self._app.owned is not None:
-                await self._app.owned.check_sent(self._caller, body)
+                await self._app.owned.check_sent(self._caller, encoded.told)
             reply = await self._app.client.embed_contents(
-                self._model, body, read=plan.reads, key=self._caller.upstream_key, headers=self._headers
+                self._model, encoded.body, read=plan.reads, key=self._caller.upstream_key, headers=self._headers
             )
         got = len(reply.embeddings or ())
         if got != len(inputs):
@@ -93,7 +97,7 @@ class _Calling:
         return reply, inputs
 
     async def _count(self, inputs: list[EmbedContentRequest]) -> int | None:
-        body = _encode({"contents": [one.content for one in inputs]})
+        body = encode_request(_Counted([one.content for one in inputs])).body
         async with self._slots:
             try:
                 return await self._app.client.count_tokens(
@@ -101,6 +105,12 @@ class _Calling:
                 )
             except ApiError:
                 return None  # the vectors are what was asked for; the tokens are then estimated
+
+
+class _Counted(msgspec.Struct):
+    """What countTokens is asked."""
+
+    contents: list[Content | None]
 
 
 def _tokens(plan: embeddings.Plan, replies: list[Replied], counted: list[int | None]) -> tuple[int, str]:

@@ -19,7 +19,7 @@ def parts(content: str | list[ContentPart] | None, path: str, media: Media = NO_
         return []
     if isinstance(content, str):
         return [Part(text=content)]
-    return [_part(content_part, f"{path}[{i}]", media) for i, content_part in enumerate(content)]
+    return [part(content_part, f"{path}[{i}]", media) for i, content_part in enumerate(content)]
 
 
 def text_parts(content: str | list[ContentPart] | None, path: str) -> list[Part]:
@@ -33,15 +33,16 @@ def text_parts(content: str | list[ContentPart] | None, path: str) -> list[Part]
 
 def text_of(content: list[ContentPart], path: str) -> str:
     """Give the text of a tool's result, its media left out."""
-    return "".join([_text(part, f"{path}[{i}]").text or "" for i, part in enumerate(content) if part.type not in KINDS])
+    return "".join([_text(each, f"{path}[{i}]").text or "" for i, each in enumerate(content) if each.type not in KINDS])
 
 
 def media_of(content: list[ContentPart], path: str, media: Media) -> list[Part]:
     """Give the media of a tool's result."""
-    return [media.part(part, f"{path}[{i}]") for i, part in enumerate(content) if part.type in KINDS]
+    return [media.part(each, f"{path}[{i}]") for i, each in enumerate(content) if each.type in KINDS]
 
 
-def _part(content_part: ContentPart, path: str, media: Media) -> Part:
+def part(content_part: ContentPart, path: str, media: Media) -> Part:
+    """Say one content part natively; `path` is its place in the caller's body."""
     return media.part(content_part, path) if content_part.type in KINDS else _text(content_part, path)
 
 

@@ -1,8 +1,10 @@
 """Embeddings: request → native inputs, and native vectors → the answer's."""
 
 import base64
+import dataclasses
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -10,8 +12,9 @@ from msgspec import Struct
 
 from pollux.errors import InvalidRequest, Unsupported
 from pollux.translate import content, extras, parameters
+from pollux.translate.media import KINDS, Found, Media, Source, source
 from pollux.translate.notes import Note
-from pollux.translate.profiles import Embedder
+from pollux.translate.profiles import NEWEST, Embedder
 from pollux.wire.gemini.embeddings import EmbedContentRequest
 from pollux.wire.gemini.generate import Content, Part
 from pollux.wire.openai import embeddings as wire
@@ -42,6 +45,9 @@ TASK_PREFIX = {
 
 NO_TITLE = "none"
 
+PLAIN = dataclasses.replace(NEWEST, resolution_by_part=False)
+"""Media of embeddings have no resolution of their own."""
+
 CHARS_PER_TOKEN = 4
 """Rule of thumb, where nobody counts. Source: Gemini API, Understand and count tokens."""
 
@@ -63,13 +69,26 @@ class Plan(Struct, frozen=True):
         return self.unit or self.packed
 
 
-def to_gemini(request: wire.EmbeddingsRequest, model: str, embedder: Embedder) -> Plan:
+def sources(request: wire.EmbeddingsRequest) -> list[Source]:
+    """Gather the media of the inputs, in order. Raises InvalidRequest, naming the part."""
+    found = []
+    for place, given in _inputs(request.input):
+        for path, one in _content_parts(given, place):
+            if one.type in KINDS:
+                found.append(source(one, path))
+    return found
+
+
+def to_gemini(request: wire.EmbeddingsRequest, model: str, embedder: Embedder, found: Iterable[Found] = ()) -> Plan:
     """Give the native requests. `model` is the bare id that goes upstream. Raises InvalidRequest, naming the place.
 
+    `found` are the media that `sources` named, as the server found them.
+
     Source: OpenAI API, Create embeddings; Gemini API, Embeddings.
-    Loses: `user`, which has no counterpart; `title` without the task that has one.
+    Loses: `user`, which has no counterpart; `title` without the task that has one; the `detail` of media.
     """
     notes: list[Note] = []
+    media = Media(found, PLAIN, notes)
     parameters.in_range("dimensions", request.dimensions, 1, DIMENSIONS_MAX)
     if request.encoding_format not in (None, "float", "base64"):
         raise InvalidRequest(
@@ -81,9 +100,9 @@ def to_gemini(request: wire.EmbeddingsRequest, model: str, embedder: Embedder) -
     prefix = None if task is None or embedder.task_field else TASK_PREFIX[task]
     inputs = []
     for place, given in _inputs(request.input):
-        parts = _parts(given, place)
-        if not embedder.media and any(part.text is None for part in parts):
+        if not embedder.media and any(one.type in KINDS for _, one in _content_parts(given, place)):
             raise Unsupported(f"{place}: {model} takes texts only; gemini-embedding-2 takes media.", param=place)
+        parts = _parts(given, place, media)
         if prefix is not None:
             _add_prefix(parts, prefix, title)
         inputs.append(
@@ -143,21 +162,29 @@ def _inputs(given: wire.EmbeddingInput) -> list[tuple[str, Any]]:
     return [(f"input[{i}]", one) for i, one in enumerate(given)]
 
 
-def _parts(given: str | int | ContentPart | list[int | ContentPart], place: str) -> list[Part]:
+def _parts(given: str | int | ContentPart | list[int | ContentPart], place: str, media: Media) -> list[Part]:
     """Say one input in native parts."""
     match given:
         case "":
             raise InvalidRequest(f"{place} is an empty text, which has no vector.", param=place)
         case str():
             return [Part(text=given)]
-        case ContentPart():
-            return content.parts([given], place)
-        case [ContentPart(), *_] if not any(isinstance(part, int) for part in given):
-            return content.parts([part for part in given if isinstance(part, ContentPart)], place)
         case []:
             raise InvalidRequest(f"{place} is empty; give a text, or content parts.", param=place)
-    _refuse_tokens(place)
-    raise AssertionError
+    parts = _content_parts(given, place)
+    if not parts:
+        _refuse_tokens(place)
+    return [content.part(one, path, media) for path, one in parts]
+
+
+def _content_parts(given: Any, place: str) -> list[tuple[str, ContentPart]]:
+    """Give the content parts of one input, each with its place; none where it is a text or token ids."""
+    match given:
+        case ContentPart():
+            return [(place, given)]
+        case [ContentPart(), *_] if not any(isinstance(part, int) for part in given):
+            return [(f"{place}[{i}]", part) for i, part in enumerate(given)]
+    return []
 
 
 def _refuse_tokens(place: str) -> None:

@@ -282,7 +282,7 @@ class Encoded(Struct, frozen=True):
         return b"".join(self.parts)
 
 
-def encode_request(request: GenerateContentRequest) -> Encoded:
+def encode_request(request: Struct) -> Encoded:
     """Write a request. Media are parts of its body: their base64 stays where it lies."""
     media: list[Base64] = []
 
