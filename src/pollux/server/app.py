@@ -29,6 +29,7 @@ from pollux.server import (
     native,
     native_paths,
     speech,
+    transcriptions,
     uploads,
     videos,
 )
@@ -67,6 +68,8 @@ OPENAI_BASES = ("/v1beta/openai", "/v1")
 
 OPENAI_ROUTES: dict[str, dict[str, Handler]] = {
     "/audio/speech": {"POST": speech.create_speech},
+    "/audio/transcriptions": {"POST": transcriptions.create_transcription},
+    "/audio/translations": {"POST": transcriptions.create_translation},
     "/chat/completions": {"POST": chat.create_completion},
     "/batches": {"GET": batches.list_batches, "POST": batches.create_batch},
     "/embeddings": {"POST": embeddings.create_embeddings},

@@ -11,7 +11,7 @@ from typing import Any
 from pollux.errors import InvalidRequest, TooLarge
 
 FIELD_BYTES_MAX = 65_536
-"""Longest field that is not the file; purposes and numbers have some ten characters."""
+"""Longest field that is not the file; purposes and numbers have some ten characters. An endpoint may take longer ones."""
 
 FIELDS_MAX = 64
 """Most fields; the endpoints know a handful."""
@@ -22,9 +22,13 @@ FORM_BYTES_MAX = 1_048_576
 
 @dataclass(slots=True)
 class Form:
-    """What a body held besides the bytes of its file. `content_type` is the file's, as declared; empty if it is not."""
+    """What a body held besides the bytes of its file. `content_type` is the file's, as declared; empty if it is not.
+
+    `listed` has every field in its order, since some come again and again; `fields` the last of each name.
+    """
 
     fields: dict[str, str] = field(default_factory=dict)
+    listed: list[tuple[str, str]] = field(default_factory=list)
     filename: str = ""
     content_type: str = ""
     has_file: bool = False
@@ -38,12 +42,13 @@ async def read(
     file_bytes_max: int,
     take: Callable[[bytes], Awaitable[None]],
     check: Callable[[Form], None] | None = None,
+    field_bytes_max: int = FIELD_BYTES_MAX,
 ) -> Form:
     """Read a body; `take` gets the bytes of its file, `check` may refuse what stands before them.
 
     Raises InvalidRequest or TooLarge, and whatever `take` and `check` raise.
     """
-    reader = _Reader(content_type, file_field)
+    reader = _Reader(content_type, file_field, field_bytes_max)
     size = 0
     checked = False
     async for piece in pieces:
@@ -186,12 +191,13 @@ class PartsReader:
 class _Reader(PartsReader):
     """Takes the file of one field as it comes, and keeps the fields."""
 
-    def __init__(self, content_type: bytes, file_field: str) -> None:
+    def __init__(self, content_type: bytes, file_field: str, field_bytes_max: int) -> None:
         super().__init__(
             content_type, f"The body must be multipart/form-data with a boundary, and hold the field {file_field}."
         )
         self.form = Form()
         self._file_field = file_field
+        self._field_bytes_max = field_bytes_max
         self._name = ""
         self._in_file = False
         self._value = bytearray()
@@ -228,16 +234,18 @@ class _Reader(PartsReader):
             self._found.append(data)
             return
         self._value += data
-        if len(self._value) > FIELD_BYTES_MAX:
-            raise InvalidRequest(f"A field is longer than {FIELD_BYTES_MAX} bytes.", param=self._name[:100] or None)
+        if len(self._value) > self._field_bytes_max:
+            raise InvalidRequest(f"A field is longer than {self._field_bytes_max} bytes.", param=self._name[:100] or None)
 
     def part_ends(self) -> None:
         """Keep a field."""
         if self._in_file:
             return
-        if len(self.form.fields) >= FIELDS_MAX:
+        if len(self.form.listed) >= FIELDS_MAX:
             raise InvalidRequest(f"The body has more than {FIELDS_MAX} fields.")
-        self.form.fields[self._name] = _text(bytes(self._value))
+        value = _text(bytes(self._value))
+        self.form.fields[self._name] = value
+        self.form.listed.append((self._name, value))
 
 
 def _text(data: bytes) -> str:

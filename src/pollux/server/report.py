@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pollux.errors import InvalidRequest
 from pollux.server.exchange import Exchange
 from pollux.translate import losses
-from pollux.wire.openai.audio import SpeechDone
+from pollux.wire.openai.audio import DiarizedTranscription, SpeechDone, TranscriptDone, Transcription, VerboseTranscription
 from pollux.wire.openai.chat import ChatCompletion, ChatCompletionChunk
 from pollux.wire.openai.embeddings import EmbeddingList
 from pollux.wire.openai.images import CompletedEvent, ImagesResponse
@@ -32,7 +32,19 @@ def wanted_in_body(app: "App", exchange: Exchange) -> bool:
     return _chosen(exchange, b"x-pollux-report", _PLACES, default=app.settings.report == "body")
 
 
-Answer = ChatCompletion | ChatCompletionChunk | EmbeddingList | SpeechDone | ImagesResponse | CompletedEvent | Video
+Answer = (
+    ChatCompletion
+    | ChatCompletionChunk
+    | EmbeddingList
+    | ImagesResponse
+    | CompletedEvent
+    | SpeechDone
+    | Transcription
+    | VerboseTranscription
+    | DiarizedTranscription
+    | TranscriptDone
+    | Video
+)
 
 
 def attach(exchange: Exchange, answer: Answer) -> None:

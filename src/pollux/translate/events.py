@@ -46,6 +46,12 @@ class Media(OfChoice, frozen=True, gc=False):
     signature: str | None
 
 
+class Transcribed(OfChoice, frozen=True, gc=False):
+    """One turn of a speaker, written down: its words, their times and the speaker's label where asked for, as native JSON."""
+
+    turn: dict[str, Any]
+
+
 class CallStart(OfChoice, frozen=True, gc=False):
     """A function call begins: its native name and signature, and as much of its arguments' JSON as is there."""
 

@@ -12,6 +12,7 @@ import msgspec
 
 from pollux.errors import Unsupported
 from pollux.translate.notes import Note
+from pollux.translate.transcription import TRANSCRIPTION_ROWS
 from pollux.wire.openai.audio import SpeechRequest
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
@@ -37,7 +38,7 @@ REQUESTS: tuple[type[msgspec.Struct], ...] = (
 )
 """The requests of which losses are noted; an endpoint that notes some adds its own."""
 
-NAMES = frozenset(name for shape in REQUESTS for name in shape.__struct_fields__)
+NAMES = frozenset(name for shape in REQUESTS for name in shape.__struct_fields__).union(row.name for row in TRANSCRIPTION_ROWS)
 """The names that codes are made of."""
 
 _INDEX = re.compile(r"\[\d+\]")

@@ -30,6 +30,7 @@ from pollux.translate.events import (
     Started,
     Text,
     Thought,
+    Transcribed,
     Usage,
 )
 from pollux.translate.memory import TurnRecorder, is_told
@@ -208,6 +209,8 @@ class ReplyReader:
             if is_told(part):
                 blob = part.inline_data or Blob()
                 events.append(Media(candidate, blob.mime_type or "", blob.data or "", part.thought_signature))
+            elif part.audio_transcription is not None:
+                events.append(Transcribed(candidate, part.audio_transcription))
 
     def _call(self, call: FunctionCall, signature: str | None, candidate: int, events: list[Event]) -> None:
         """Read a call: whole, or a piece of one whose arguments are streamed.

@@ -210,7 +210,7 @@ class Spoken:
     __slots__ = ("_feedback", "_reason", "_sounded", "usage")
 
     def __init__(self) -> None:
-        self.usage = SpeechUsage(0, 0, 0)
+        self.usage = SpeechUsage(0, 0, 0)  # of a second try too
         self._sounded = False
         self._reason = "none"
         self._feedback: dict[str, Any] | None = None
@@ -226,7 +226,8 @@ class Spoken:
             case Blocked():
                 self._reason, self._feedback = PROMPT_BLOCKED, event.feedback
             case Usage():
-                self.usage = SpeechUsage(event.prompt, event.completion, event.prompt + event.completion)
+                prompt, completion = self.usage.input_tokens + event.prompt, self.usage.output_tokens + event.completion
+                self.usage = SpeechUsage(prompt, completion, prompt + completion)
         return ""
 
     def check(self) -> None:

@@ -136,6 +136,7 @@ class GenerationConfig(Shape):
     thinking_config: ThinkingConfig | None = None
     response_modalities: list[str] | None = None
     speech_config: Json | None = None
+    audio_transcription_config: Json | None = None
 
 
 class FunctionDeclaration(Shape):
