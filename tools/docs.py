@@ -24,6 +24,7 @@ from pollux.translate.profiles import FAMILIES, NEWEST, NEWEST_PAINTER, PAINTERS
 from pollux.translate.schema_keywords import TABLE as KEYWORDS
 from pollux.translate.speech import VOICES
 from pollux.translate.speech_request import SPEECH_GOOGLE_ROWS, SPEECH_ROWS
+from pollux.translate.transcription import TRANSCRIPTION_ROWS
 from pollux.translate.video_fields import ROWS as VIDEO_ROWS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -259,9 +260,10 @@ def structured_output() -> str:
 
 
 def audio() -> str:
-    """Speech, from `tools/audio.md`, with the tables from their rows."""
+    """Speech and transcriptions, from `tools/audio.md`, with the tables from their rows."""
     tables = {
         "voices": ["| asked for | who speaks |", "|---|---|", *(f"| `{name}` | `{voice}` |" for name, voice in VOICES.items())],
+        "transcriptions": _rows(TRANSCRIPTION_ROWS),
         "speech": [*_rows(SPEECH_ROWS), "", "Of `extra_body.google`:", "", *_rows(SPEECH_GOOGLE_ROWS)],
     }
     page = (Path(__file__).with_name("audio.md")).read_text("utf-8")

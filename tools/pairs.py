@@ -5,7 +5,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "pairs"
 
-LANGUAGES = {".json": "json", ".jsonl": "json"}
+LANGUAGES = {".json": "json", ".jsonl": "json", ".txt": "text"}
 
 
 def main() -> None:

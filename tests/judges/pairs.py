@@ -11,6 +11,8 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 | chat/exchanges | openai.json, gemini.json: the native answers in turn | sent.json, answer.json      |
 | embeddings/requests | openai.json | gemini.json or refused.json; notes.json with a loss    |
 | audio/speech  | openai.json  | gemini.json or refused.json; notes.json with a loss          |
+| audio/transcriptions, audio/translations | openai.json: the form's fields | gemini.json or refused.json; notes.json |
+| audio/transcripts | request.json, gemini.json | openai.json, or openai.txt; notes.json with a loss  |
 | images/requests | openai.json | gemini.json or refused.json; notes.json with a loss        |
 | images/replies | gemini.json | openai.json                                                  |
 | failures      | gemini.json  | openai.json: status, headers and body of both                |
@@ -24,6 +26,7 @@ Three more sides may be given. A request's media.json says what the server found
 of a request decide how calls are told.
 """
 
+import dataclasses
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -42,10 +45,20 @@ from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.server.speaking import Speaking
 from pollux.store.turns import SqliteTurnStore
-from pollux.translate import chat, chat_answer, embeddings, failures, images, models, speech_request
+from pollux.translate import (
+    chat,
+    chat_answer,
+    embeddings,
+    failures,
+    images,
+    models,
+    speech_request,
+    transcript,
+    transcription,
+)
 from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.events import Event
-from pollux.translate.media import Found
+from pollux.translate.media import Found, Source
 from pollux.translate.memory import Trail, Turn
 from pollux.translate.notes import Note
 from pollux.translate.profiles import Profile, embedder, painter, profile
@@ -315,6 +328,53 @@ def _sent(model: str, native: GenerateContentRequest, notes: list[Note]) -> Comp
     return {"gemini.json": page(sent)} | ({"notes.json": page(notes)} if notes else {})
 
 
+async def _transcription(case: Case) -> Computed:
+    """Send a form as the official clients do; the recording lies at the Files API."""
+    notes: list[Note] = []
+    try:
+        request, plan = _transcribing(case, "openai.json", notes)
+    except ApiError as error:
+        return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
+    return _sent(models.bare_id(request.model), plan.native, notes + plan.notes)
+
+
+def _transcribing(case: Case, name: str, notes: list[Note]) -> tuple[transcription.TranscriptionRequest, chat.Plan]:
+    task: transcription.Task = "translate" if case.family == "audio/translations" else "transcribe"
+    request = transcription.read(_form(msgspec.json.decode(case.given(name))), task, notes)
+    family = profile(models.bare_id(request.model))
+    sound = Found(Source("file"), "audio/flac", uri="https://generativelanguage.googleapis.com/v1beta/files/recording")
+    references = [dataclasses.replace(sound, uri=f"{sound.uri}-{one}") for one in request.speakers]
+    return request, transcription.to_gemini(request, family, sound, float(case.about("Seconds", "60")), references)
+
+
+def _form(fields: dict[str, Any]) -> list[tuple[str, str]]:
+    """Write fields as the official clients do; the file goes its own way."""
+    listed: list[tuple[str, str]] = []
+    for name, value in fields.items():
+        if isinstance(value, list):
+            listed += [(f"{name}[]", one) for one in value]
+        elif isinstance(value, dict):
+            listed += [(f"{name}[{key}]", str(inner)) for key, inner in value.items()]
+        elif name != "file":
+            listed.append((name, value if isinstance(value, str) else msgspec.json.encode(value).decode()))
+    return listed
+
+
+async def _transcript(case: Case) -> Computed:
+    notes: list[Note] = []
+    request, plan = _transcribing(case, "request.json", notes)
+    config = plan.native.generation_config
+    heard = transcript.Heard(request, in_json=config is not None and config.response_mime_type is not None)
+    reader = ReplyReader()
+    reply = decode_reply(case.given("gemini.json"))
+    for event in [*reader.feed(reply), *reader.close()]:
+        heard.feed(event)
+    notes.clear()
+    answer = transcript.answer(heard.transcript(float(case.about("Seconds", "0")), notes), request)
+    told = {"openai.txt": answer.encode()} if isinstance(answer, str) else {"openai.json": page(answer)}
+    return told | ({"notes.json": page(notes)} if notes else {})
+
+
 async def _images_request(case: Case) -> Computed:
     notes: list[Note] = []
     try:
@@ -340,6 +400,9 @@ COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "chat/exchanges": _exchanged,
     "embeddings/requests": _embeddings_request,
     "audio/speech": _speech,
+    "audio/transcriptions": _transcription,
+    "audio/translations": _transcription,
+    "audio/transcripts": _transcript,
     "images/requests": _images_request,
     "images/replies": _images_reply,
     "failures": _failure,
@@ -352,6 +415,9 @@ SIDES = {
     "chat/exchanges": ("sent.json", "answer.json"),
     "embeddings/requests": ("gemini.json", "refused.json", "notes.json"),
     "audio/speech": ("gemini.json", "refused.json", "notes.json"),
+    "audio/transcriptions": ("gemini.json", "refused.json", "notes.json"),
+    "audio/translations": ("gemini.json", "refused.json", "notes.json"),
+    "audio/transcripts": ("openai.json", "openai.txt", "notes.json"),
     "images/requests": ("gemini.json", "refused.json", "notes.json"),
     "images/replies": ("openai.json",),
     "failures": ("openai.json",),

@@ -12,6 +12,7 @@ from pollux.translate import chat, images
 from pollux.translate.parameters import ROWS
 from pollux.translate.profiles import profile
 from pollux.translate.speech_request import SPEECH_ROWS
+from pollux.translate.transcription import TRANSCRIPTION_ROWS
 from pollux.wire.gemini.generate import encode_request
 from pollux.wire.openai.chat import ChatCompletionRequest
 from tests.judges import finding, generating, google_document, openai_document, pairs, shared
@@ -37,7 +38,7 @@ GOOGLE_S_TOOL = (
 )
 GEMINI_S_OWN = ("extra_body", "google")
 """Where Gemini's own fields stand."""
-CLOSED = ("embeddings/requests", "audio/speech")
+CLOSED = ("embeddings/requests", "audio/speech", "audio/transcriptions", "audio/translations")
 """Whose unknown fields OpenAI's document forbids, unlike those of chat."""
 A_PICTURE = "OpenAI takes only texts in a tool's result; agents with eyes send images there"
 
@@ -70,6 +71,8 @@ ODD_REQUESTS = {
     "chat/requests/role_model": "a role of Google's samples",
     "chat/requests/stop_as_an_empty_list": "OpenAI wants one sequence at least",
     "audio/speech/a_field_that_does_not_exist": "a field that OpenAI's document does not know, on purpose",
+    "audio/transcriptions/a_field_that_does_not_exist": "a field that OpenAI's document does not know, on purpose",
+    "audio/translations/fields_of_transcriptions": "fields that OpenAI's document knows of transcriptions only",
     "audio/speech/two_speakers_without_a_voice": "OpenAI requires a voice, which says nothing where two speak",
     "embeddings/requests/content_parts_in_one_vector": "media and several parts in one vector are ours",
     "chat/requests/stop_of_five": "the native API takes one more than OpenAI",
@@ -81,6 +84,8 @@ CASES = {str(case): case for case in pairs.cases()}
 BUILT = [name for name, case in CASES.items() if "gemini.json" in case.golden()]
 REQUESTS = {"chat/requests": "CreateChatCompletionRequest", "embeddings/requests": "CreateEmbeddingRequest"} | {
     "audio/speech": "CreateSpeechRequest",
+    "audio/transcriptions": "CreateTranscriptionRequest",
+    "audio/translations": "CreateTranslationRequest",
     "images/requests": "CreateImageRequest",
 }
 NATIVE_SIDES = {"chat/requests": "GenerateContentRequest", "chat/replies": "GenerateContentResponse"} | {
@@ -88,6 +93,9 @@ NATIVE_SIDES = {"chat/requests": "GenerateContentRequest", "chat/replies": "Gene
     "chat/exchanges": "GenerateContentRequest",
     "embeddings/requests": "BatchEmbedContentsRequest",
     "audio/speech": "GenerateContentRequest",
+    "audio/transcriptions": "GenerateContentRequest",
+    "audio/translations": "GenerateContentRequest",
+    "audio/transcripts": "GenerateContentResponse",
     "images/requests": "GenerateContentRequest",
     "images/replies": "GenerateContentResponse",
     "models": "ListModelsResponse",
@@ -196,9 +204,11 @@ def test_google_s_document_accepts_what_is_sent(request: generating.Json) -> Non
     assert google_document.document().validate("GenerateContentRequest", google_document.plain(native)) == []
 
 
-def test_every_parameter_of_speech_has_a_row() -> None:
+def test_every_parameter_of_audio_has_a_row() -> None:
     """None of them is lost in silence."""
     assert openai_document.properties("CreateSpeechRequest") <= {row.name for row in SPEECH_ROWS}
+    assert openai_document.properties("CreateTranscriptionRequest") <= {row.name for row in TRANSCRIPTION_ROWS}
+    assert openai_document.properties("CreateTranslationRequest") <= {row.name for row in TRANSCRIPTION_ROWS}
 
 
 def test_every_parameter_of_openai_s_document_has_a_row() -> None:

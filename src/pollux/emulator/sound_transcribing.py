@@ -7,12 +7,15 @@ nothing. Form of the answer with words and speakers: gemini-native.md, section 1
 import re
 from typing import Any
 
+import msgspec
+
 from pollux.emulator import response_rules
 from pollux.emulator.answers import last_user_text
 from pollux.emulator.errors import invalid
 from pollux.emulator.models import Model
+from pollux.emulator.schemas import Schema
 from pollux.emulator.settle import Draft
-from pollux.emulator.sound_hearing import Hearing, Sentence
+from pollux.emulator.sound_hearing import Hearing, Sentence, Word
 from pollux.emulator.tokens import files_of
 
 ASKED = re.compile(
@@ -28,6 +31,9 @@ SECONDS_MAX, SECONDS_TIMED_MAX = 3_600, 1_800
 """Of a sound: an hour; half of it with times of words or with speakers."""
 
 SPEAKERS_MAX = 8
+
+SEGMENTS = "segments"
+"""The field by which a text model knows the schema of a transcript with times (the emulator's own)."""
 
 FILLER = re.compile(r"\b(?:um+|uh+|er+|hm+)\b[,.…]?\s*", re.IGNORECASE)
 """What the mode SMART leaves out."""
@@ -61,11 +67,40 @@ def draft(request: dict[str, Any], model: Model) -> Draft | None:
     if model.transcribes:
         config = request.get("generationConfig", {}).get("audioTranscriptionConfig", {})
         return _transcript(hearings[0], config) if hearings else _wordless(sounds[0])
-    if response_rules.mime_type(request.get("generationConfig", {})) != response_rules.TEXT:
-        return None
     if not hearings or not ASKED.search(last_user_text(request)):
         return None
-    return Draft("\n".join(hearing.text.strip() for hearing in hearings))
+    config = request.get("generationConfig", {})
+    if response_rules.mime_type(config) == response_rules.TEXT:
+        return Draft("\n".join(hearing.text.strip() for hearing in hearings))
+    schema = response_rules.wanted_schema(config)
+    if schema is None or SEGMENTS not in schema.get("properties", {}):
+        return None
+    return Draft(msgspec.json.encode(_in_segments(hearings[-1], schema)).decode())
+
+
+def _in_segments(hearing: Hearing, schema: Schema) -> dict[str, Any]:
+    """Fill the schema of a transcript: a list of segments, each with what it wants of text, times, speaker and words."""
+    wanted = schema["properties"][SEGMENTS].get("items", {}).get("properties", {})
+    speakers: dict[str, str] = {}
+    segments: list[dict[str, Any]] = []
+    for sentence in hearing.sentences:
+        speaker = speakers.setdefault(sentence.voice, f"Speaker {len(speakers) + 1}")
+        said = {"text": sentence.text.strip(), "speaker": speaker} | _times(sentence, wanted)
+        if "words" in wanted:
+            of_words = wanted["words"].get("items", {}).get("properties", {})
+            said["words"] = [{"word": word.text} | _times(word, of_words) for word in sentence.words]
+        segments.append({name: said[name] for name in wanted if name in said})
+    return {name: segments if name == SEGMENTS else "und" for name in schema["properties"]}
+
+
+def _times(said: Sentence | Word, wanted: Schema) -> dict[str, Any]:
+    """Say when something was said: in seconds, or by a clock where a text is wanted."""
+    times = {"start": said.start, "end": said.end}
+    return {
+        name: round(time, 3) if wanted.get(name, {}).get("type") != "string" else f"{int(time) // 60:02}:{time % 60:06.3f}"
+        for name, time in times.items()
+        if name in wanted
+    }
 
 
 def _sounds(request: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from pollux.server.multipart import FORM_BYTES_MAX, Form
 from pollux.server.recording import Recording
 from pollux.server.streaming import STOPPING, Commitment
 from pollux.translate import transcript, transcription
+from pollux.translate.failures import says_nothing
 from pollux.translate.media import Found, Source
 from pollux.translate.profiles import profile
 from pollux.translate.transcript import Heard
@@ -105,7 +106,7 @@ async def _answer(
     exchange: Exchange, answering: Answering, heard: Heard, request: TranscriptionRequest, seconds: float
 ) -> None:
     """Answer with the whole transcript. Raises ApiError."""
-    await answering.open()
+    await _open(answering)
     async for events in answering.events():
         for event in events:
             heard.feed(event)
@@ -128,7 +129,7 @@ async def _events(
     """Send the text as it comes, then what is known at the end. Raises ApiError as long as the status is not sent."""
     told = ""
     try:
-        await answering.open()
+        await _open(answering)
         await commitment.commit()
         async for events in answering.events():
             delta = "".join([heard.feed(event) for event in events])
@@ -151,6 +152,21 @@ async def _events(
         raise
     finally:
         commitment.close()
+
+
+async def _open(answering: Answering) -> None:
+    """Make the native call. A refusal that says nothing is of the recording: nothing else of the request may be wrong there."""
+    try:
+        await answering.open()
+    except ApiError as error:
+        if says_nothing(error):
+            raise InvalidRequest(
+                "file cannot be transcribed: Gemini refuses it without a reason, as it does damaged sound.",
+                param="file",
+                code="invalid_media",
+                native=error.native,
+            ) from None
+        raise
 
 
 def _message(event: msgspec.Struct) -> bytes:

@@ -1,8 +1,8 @@
 """The answer to a transcription: events → text, words, segments → OpenAI's forms.
 
-A transcription model says the text, and beside it the words of each turn with their times; segments are cut from these: at the
-end of a sentence, at a pause, where another speaks, and before one gets too long to read. Their texts are pieces of the text
-itself, so joined they are the text. A model that was asked gives segments as JSON.
+A transcription model says the text, and beside it the words of each turn with their times. Segments are cut from these: at the
+end of a sentence or a line, at a pause, where another speaks, and before one gets too long to read. Their texts are pieces of
+the text itself, so joined they are the text. A model that was asked gives segments as JSON.
 
 Times never run backwards, whatever the model says.
 """
@@ -36,7 +36,7 @@ SEGMENT_CHARACTERS_MAX: Final = 84
 """Where a segment ends: at a pause, and before it is longer than two lines of subtitles, which are read in seven seconds."""
 
 _SENTENCE_ENDS: Final = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u061f\u0964][\"'\u201d\u2019\u00bb)\]]*$")
-_NO_SPACES: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uff60]$")
+_NO_SPACES: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uff60]")
 """Scripts that are written without spaces between words."""
 
 _CLOCK: Final = re.compile(r"\s*(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:[.,]\d{1,9})?)\s*s?\s*")
@@ -237,10 +237,12 @@ def _verbose(heard: Transcript, temperature: float) -> Iterator[wire.Segment]:
 
 def joined(texts: Iterable[str]) -> str:
     """Join texts with spaces, where their script has them."""
-    whole = ""
-    for text in texts:
-        whole += text if not whole or _NO_SPACES.search(whole) else f" {text}"
-    return whole
+    pieces: list[str] = []
+    for text in filter(None, texts):
+        if pieces and not (_NO_SPACES.match(pieces[-1][-1]) and _NO_SPACES.match(text)):
+            pieces.append(" ")
+        pieces.append(text)
+    return "".join(pieces)
 
 
 def seconds_of(value: Any) -> float | None:
@@ -298,13 +300,15 @@ def _of_turns(turns: list[dict[str, Any]], text: str) -> tuple[list[Segment], li
     if begins is None:
         text = joined(word.text for word in words)
         begins = _places(text, words) or []
-    groups = list(_groups(spoken))
+    ends = [begin + len(word.text) for begin, word in zip(begins, words, strict=True)]
+    lines = {i for i in range(1, len(words)) if "\n" in text[ends[i - 1] : begins[i]]}
+    groups = list(_groups(spoken, lines))
     segments: list[Segment] = []
     at = place = 0
     for number, (speaker, group) in enumerate(groups):
         at += len(group)
         last = number + 1 == len(groups)
-        until = len(text) if last else begins[at - 1] + len(words[at - 1].text)
+        until = len(text) if last else ends[at - 1]
         segments.append(Segment(text[place:until], group[0].start, group[-1].end, speaker))
         place = until
     return segments, words, text
@@ -323,11 +327,11 @@ def _places(text: str, words: list[Word]) -> list[int] | None:
     return places
 
 
-def _groups(spoken: list[tuple[str, Word]]) -> Iterator[tuple[str, list[Word]]]:
-    """Part the words into segments."""
+def _groups(spoken: list[tuple[str, Word]], lines: set[int]) -> Iterator[tuple[str, list[Word]]]:
+    """Part the words into segments; `lines` are the places of words that begin a line of the text."""
     speaker, group = "", list[Word]()
-    for label, word in spoken:
-        if group and (label != speaker or _ends_before(group, word)):
+    for place, (label, word) in enumerate(spoken):
+        if group and (label != speaker or place in lines or _ends_before(group, word)):
             yield speaker, group
             group = []
         speaker = label

@@ -90,6 +90,8 @@ TRANSCRIPTION_ROWS: Final[tuple[Row, ...]] = (
 _IGNORED: Final = {row.name: row.why for row in TRANSCRIPTION_ROWS if row.fate == "ignored"}
 _OF_TRANSLATIONS: Final = frozenset({"file", "model", "prompt", "response_format", "temperature", "google", "extra_body"})
 
+SWITCHES: Final = {"1": "true", "0": "false"}
+
 _BRACKETS: Final = re.compile(r"(?P<name>[a-z_]{1,40})(?P<inner>(?:\[[^\[\]]{0,64}\])*)")
 
 
@@ -146,7 +148,7 @@ def read(listed: Iterable[tuple[str, str]], task: Task, notes: list[Note]) -> Tr
             case "timestamp_granularities":
                 request.granularities.append(_one_of(value, name, ("word", "segment")))
             case "stream":
-                request.stream = _one_of(value.lower(), name, ("true", "false", "1", "0")) in {"true", "1"}
+                request.stream = _one_of(SWITCHES.get(value, value.lower()), name, ("true", "false")) == "true"
             case "known_speaker_names":
                 request.speakers.append(_text(value, name))
             case "known_speaker_references":
