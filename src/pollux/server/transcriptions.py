@@ -21,6 +21,7 @@ from pollux.translate.media import Found, Source
 from pollux.translate.profiles import profile
 from pollux.translate.transcript import Heard
 from pollux.translate.transcription import Task, TranscriptionRequest
+from pollux.upstream.http import Parts
 from pollux.wire import sse
 from pollux.wire.openai.audio import TranscriptDelta, TranscriptDone
 
@@ -78,7 +79,7 @@ async def _create(app: "App", exchange: Exchange, task: Task) -> None:
         report.refuse_losses(app, exchange)
         exchange.reports_in_body = report.wanted_in_body(app, exchange)
 
-        async def call(body: bytes) -> Replies:
+        async def call(body: Parts) -> Replies:
             key = caller.upstream_key
             if request.streams:
                 return await app.client.stream_content(model, body, key=key, headers=headers)
