@@ -290,7 +290,8 @@ def _of_turns(turns: list[dict[str, Any]], text: str) -> tuple[list[Segment], li
     clock = _Clock()
     spoken: list[tuple[str, Word]] = []
     for turn in turns:
-        for word in turn.get("words") or ():
+        words_of_turn = turn.get("words")
+        for word in words_of_turn if isinstance(words_of_turn, list) else ():
             said = word.get("word") if isinstance(word, dict) else None
             if isinstance(said, str) and said.strip():
                 times = clock.next(seconds_of(word.get("startOffset", "0s")), seconds_of(word.get("endOffset")))
