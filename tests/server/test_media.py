@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import msgspec
 import openai
+import PIL.Image
 import pytest
 from google import genai
 
 from pollux.emulator.app import Emulator
 from pollux.emulator.serving import EmulatorServer
+from pollux.media import images
 from pollux.settings import Settings
 from pollux.upstream.fetch import Fetcher, Limits
 from pollux.upstream.http import HttpRequest
@@ -84,7 +87,8 @@ BAD: list[tuple[Json, str, str]] = [
     (image(f"data:image/png;base64,{b64(b'MZ' + bytes(100))}"), "image_url", "unsupported_media_type"),
     (image(f"data:image/svg+xml;base64,{b64(making.SVG)}"), "image_url", "unsupported_media_type"),
     (image("data:image/svg+xml,%3Csvg onload='alert(1)'/%3E"), "image_url", "unsupported_media_type"),
-    (image(f"data:image/gif;base64,{b64(making.image('GIF'))}"), "image_url", "unsupported_media_type"),
+    (image(f"data:image/gif;base64,{b64(making.image('GIF')[:20])}"), "image_url", "invalid_media"),
+    (image(f"data:image/x-icon;base64,{b64(bytes([0, 0, 1, 0]) + bytes(100))}"), "image_url", "unsupported_media_type"),
     (image(f"data:text/html;base64,{b64(b'<html>')}", detail="x" * 100_000), "image_url.detail", "invalid_value"),
     (image("data:" + "a" * 10_000), "image_url", "invalid_value"),
     (image("data:" + ";x" * 10_000 + ",a"), "image_url", "invalid_value"),
@@ -116,6 +120,34 @@ async def test_a_bad_part_is_refused_by_its_name(part: Json, place: str, code: s
     assert (error["param"], error["code"]) == (f"messages[0].content[2].{place}", code)
     assert len(error["message"]) < 400
     assert sent == []
+
+
+@pytest.mark.parametrize("name", ["GIF", "BMP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("label", ["image/png", "image/gif"])
+async def test_pictures_that_gemini_does_not_take_are_sent_as_png(name: str, label: str, tmp_path: Path) -> None:
+    """The same picture of the same size, whatever it is called, in its place; nothing is lost, so nothing is reported."""
+    answer, sent = await told(asked(image(f"data:{label};base64,{b64(making.image(name))}")), data_dir=str(tmp_path))
+    _, part = parts_of(sent)
+
+    assert answer.status == 200, answer.body
+    assert "x-pollux-losses" not in answer.headers
+    assert part["inlineData"]["mimeType"] == "image/png"
+    assert images.header(base64.b64decode(part["inlineData"]["data"])) == images.ImageHeader("image/png", 48, 32, False)
+
+
+async def test_of_an_animation_the_first_picture_is_sent_and_that_is_reported(tmp_path: Path) -> None:
+    """In strict mode it is refused, before anything is paid for."""
+    frames = [PIL.Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    data = io.BytesIO()
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
+    request = asked(image(f"data:image/gif;base64,{b64(data.getvalue())}"))
+    answer, sent = await told(request, data_dir=str(tmp_path))
+    refused, unsent = await told(request, data_dir=str(tmp_path), strict=True)
+    sent_picture = PIL.Image.open(io.BytesIO(base64.b64decode(parts_of(sent)[1]["inlineData"]["data"])))
+
+    assert answer.headers["x-pollux-losses"] == "messages=approximated"
+    assert sent_picture.convert("RGB").getpixel((4, 4)) == (255, 0, 0)
+    assert (refused.status, refused.json["error"]["code"], unsent) == (400, "strict_mode", [])
 
 
 async def test_a_part_of_another_type_is_refused_by_its_place(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from pollux.cli.terminal import visible
 from pollux.errors import ApiError
-from pollux.media import inline
+from pollux.media import inline, sniff
 from pollux.server import bodies
 from pollux.server.media import YOUTUBE
 from pollux.settings import Settings, SettingsError, load
@@ -119,7 +119,8 @@ def _found(source: Source) -> Found:
 
 def _what(source: Source) -> str:
     if source.data is not None:
-        return f"stands in the request, {len(source.data)} characters"
+        redrawn = ", redrawn as PNG by the server" if inline.found(source).mime_type in sniff.REDRAWN else ""
+        return f"stands in the request, {len(source.data)} characters{redrawn}"
     if source.address.startswith("file"):
         return f"the server would look up {source.address}"
     if YOUTUBE.match(source.address) or source.address.startswith("gs:"):

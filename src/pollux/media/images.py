@@ -38,6 +38,7 @@ PLUGINS = {
     "image/gif": "GIF",
     "image/avif": "AVIF",
     "image/bmp": "BMP",
+    "image/tiff": "TIFF",
 }
 """Pillow's plugin for each type. HEIC and HEIF have none; the models read them themselves."""
 
@@ -83,6 +84,20 @@ def convert(
             _check_size(*size)
             image.draft("RGB", size)  # a JPEG is decoded no larger than needed
         return _encoded(_sized(_upright(image), size, fit, background), to, quality, background)
+
+
+class Still(Struct, frozen=True):
+    """A picture as PNG in base64; `more` says whether there were others behind it: frames, pages."""
+
+    data: bytes
+    more: bool
+
+
+def still(data: bytes) -> Still:
+    """Give the first picture of what is in base64, for models that do not take its format."""
+    with _opened(a2b_base64(data)) as (image, _):
+        more = bool(getattr(image, "is_animated", False))
+        return Still(b64encode(_encoded(_upright(image), "png", None, WHITE)), more)
 
 
 def redrawn(data: str, to: ImageFormat, *, quality: int | None = None) -> str:

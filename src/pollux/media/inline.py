@@ -48,14 +48,14 @@ def head_of(data: Base64) -> bytes:
 
 
 def of_type(source: Source, head: bytes, data: Base64 | None = None, uri: str = "", *, label: str = "") -> Found:
-    """Say what media are that begin so. Raises InvalidRequest for what the service does not take."""
+    """Say what media are that begin so. Raises InvalidRequest for what the service does not take, and nobody redraws."""
     label = label or source.label
     mime_type = sniff.media_type(head, label)
     kind = source.path.rpartition(".")[2]
     note = ""
     if mime_type == "image/svg+xml" and kind == "file":
         mime_type, note = "text/xml", "SVG is sent as its text; it is not drawn"
-    if mime_type is None or not sniff.is_taken(mime_type):
+    if mime_type is None or not (sniff.is_taken(mime_type) or mime_type in sniff.REDRAWN):
         _refuse(source.path, mime_type)
     if kind != "file" and sniff.kind(mime_type) == "text" and sniff.kind(label or "image/png") != "text":
         raise InvalidRequest(

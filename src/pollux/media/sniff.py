@@ -37,6 +37,9 @@ TAKEN: Final = frozenset(
 )  # fmt: skip
 """The types that generateContent takes, without their parameters. Source: gemini-native, section 5, accepted media."""
 
+REDRAWN: Final = frozenset({"image/gif", "image/bmp", "image/avif", "image/tiff"})
+"""Pictures that generateContent does not take, and that can be made into one that it takes."""
+
 _IMAGE_BRANDS: Final = {
     b"heic": "image/heic", b"heix": "image/heic", b"hevc": "image/heic", b"hevx": "image/heic", b"heim": "image/heic",
     b"heis": "image/heic", b"hevm": "image/heic", b"hevs": "image/heic", b"avif": "image/avif", b"avis": "image/avif",

@@ -19,8 +19,8 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mappi
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
-from pollux.errors import ApiError, InvalidRequest, NotFound, PermissionDenied, Unsupported
-from pollux.media import inline, sniff
+from pollux.errors import ApiError, InvalidRequest, NotFound, PermissionDenied, Unsupported, UnusableMedia
+from pollux.media import images, inline, sniff
 from pollux.server import files
 from pollux.server.access import Caller
 from pollux.server.asking import Call, Replies
@@ -88,7 +88,7 @@ class RequestMedia:
         here = {source.path: inline.found(source) for source in wanted if source.data is not None}
         there = await _all([self._elsewhere(source) for source in elsewhere])
         found = here | {each.source.path: each for each in there}
-        return await self._within_limits([found[source.path] for source in wanted])
+        return await self._within_limits([await self._as_taken(found[source.path]) for source in wanted])
 
     def renewing(self, call: Call) -> Call:
         """Make a call that is made again, with a new copy, when Gemini says that a file of ours is gone; once for each."""
@@ -194,6 +194,20 @@ class RequestMedia:
             param=source.path,
             code="invalid_url",
         )
+
+    async def _as_taken(self, found: Found) -> Found:
+        """Redraw a picture of a format that the service does not take; one after the other, as few do it."""
+        source, data = found.source, found.data
+        if data is None or found.mime_type not in sniff.REDRAWN:
+            return found
+        try:
+            still = await self._app.workshop.run(images.still, b"".join(data.pieces))
+        except UnusableMedia as error:
+            raise InvalidRequest(f"{source.path} cannot be used: {error.message}", param=source.path, code=error.code) from None
+        self._app.in_flight.hold(len(still.data))
+        self._holder.held_bytes += len(still.data)
+        note = "only the first of its pictures is sent" if still.more else ""
+        return Found(source, "image/png", Base64(still.data), note=note)
 
     async def _within_limits(self, found: list[Found]) -> list[Found]:
         """Move media to the Files API until the rest fits into one native request."""
