@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import openai
@@ -76,6 +77,36 @@ async def test_base64_arrives_as_it_was_sent(tmp_path: Path) -> None:
     assert answer.status == 200, answer.body
     assert [base64.b64decode(part["inlineData"]["data"]) for part in parts if "inlineData" in part] == data
     assert [part["text"] for part in parts if "text" in part] == ["What is this?", 'between "them" \\ é \n']
+
+
+SPELLINGS = {
+    "upper case": f"DATA:IMAGE/PNG;BASE64,{b64(PNG)}",
+    "no type": f"data:;base64,{b64(PNG)}",
+    "no type, no semicolon": f"data:base64,{b64(PNG)}",
+    "more parameters": f"data:image/png;charset=utf-8;name=a.png;base64,{b64(PNG)}",
+    "spaces": f" data:image/png; base64, {b64(PNG)}",
+    "alphabet of URLs, no padding": "data:image/png;base64," + base64.urlsafe_b64encode(PNG).decode().rstrip("="),
+    "wrapped": "data:image/png;base64," + base64.encodebytes(PNG).decode(),
+    "percent-encoded base64": "data:image/png;base64," + quote(b64(PNG), safe=""),
+    "percent-encoded bytes": "data:image/png," + quote(PNG, safe=""),
+}
+
+
+@pytest.mark.parametrize("url", SPELLINGS.values(), ids=SPELLINGS)
+async def test_a_data_url_is_read_however_it_is_spelled(url: str, tmp_path: Path) -> None:
+    """Clients write them by hand; what they mean is plain, and Gemini gets it in the one form that it takes."""
+    answer, sent = await told(asked(image(url)), data_dir=str(tmp_path))
+
+    assert answer.status == 200, answer.body
+    assert parts_of(sent)[1:] == [{"inlineData": {"mimeType": "image/png", "data": b64(PNG)}}]
+
+
+async def test_a_file_s_name_is_no_loss(tmp_path: Path) -> None:
+    """OpenAI wants one with every file, so strict mode would refuse them all."""
+    file = {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{b64(making.PDF)}"}
+    answer, _ = await told(asked({"type": "file", "file": file}), data_dir=str(tmp_path), strict=True)
+
+    assert (answer.status, answer.headers.get("x-pollux-losses")) == (200, None)
 
 
 BAD: list[tuple[Json, str, str]] = [

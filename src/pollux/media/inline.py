@@ -103,11 +103,14 @@ def _is_plain(data: memoryview) -> bool:
 
 
 def _mended(data: memoryview, path: str) -> Base64:
-    """Write base64 anew: without white space, in the common alphabet, padded. Raises InvalidRequest for what is none."""
+    """Write base64 anew: without white space and percent signs, in the common alphabet, padded.
+
+    Raises InvalidRequest for what is none.
+    """
     text = _text(data, path)
     if not text.isascii():
         _not_base64(path)
-    plain = text.encode().translate(_FROM_URL_ALPHABET, _SPACE).rstrip(b"=")
+    plain = unquote_to_bytes(text).translate(_FROM_URL_ALPHABET, _SPACE).rstrip(b"=")
     if len(plain) % 4 == 1 or not _is_plain(memoryview(plain)):
         _not_base64(path)
     padded = plain + b"=" * (-len(plain) % 4)

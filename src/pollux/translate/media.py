@@ -50,6 +50,7 @@ _DATA_URL: Final = re.compile(
     rb'data:(?P<label>[^,;"\\]{0,200}(?:\\/[^,;"\\]{0,200})?)(?P<parameters>(?:;[^,;"]{0,200}){0,8}),', re.IGNORECASE
 )
 _DATA_URL_HEAD_BYTES: Final = 2200
+_BASE64: Final = re.compile(r"(?:^|;) *base64 *$", re.IGNORECASE)
 _OFFSET: Final = re.compile(r"\d{1,6}(?:\.\d{1,9})?s")
 
 
@@ -152,14 +153,15 @@ def _at(raw: msgspec.Raw, place: str, given: dict[str, Any], path: str = "", *, 
         raise InvalidRequest(f"{place} must be a text.", param=path, code="invalid_type")
     view = view[1:-1]
     head = bytes(view[:_DATA_URL_HEAD_BYTES])
+    blank = len(head) - len(head.lstrip())
+    view, head = view[blank:], head[blank:]
     if head[:5].lower() == b"data:":
         found = _DATA_URL.match(head)
         if found is None:
             raise InvalidRequest(f"{place} is not a data URL: it must begin as in data:image/png;base64,", param=path)
         parameters = found["parameters"].decode("latin-1").replace("\\/", "/")
-        is_percent = not parameters.lower().endswith(";base64")
-        label = found["label"].decode("latin-1").replace("\\/", "/") + re.sub(";base64$", "", parameters, flags=re.IGNORECASE)
-        return Source(path, **(given | {"label": label}), data=view[found.end() :], is_percent=is_percent)
+        label, marks = _BASE64.subn("", found["label"].decode("latin-1").replace("\\/", "/") + parameters)
+        return Source(path, **(given | {"label": label}), data=view[found.end() :], is_percent=not marks)
     if is_base64:
         return Source(path, **given, data=view)
     if len(view) > ADDRESS_CHARACTERS_MAX:
@@ -190,7 +192,8 @@ class Media:
     def part(self, content_part: ContentPart, path: str) -> Part:
         """Give the native part of one content part that holds media. Raises InvalidRequest.
 
-        Loses: a file's name; a detail of "original" is the finest that the family has.
+        Loses: a file's name, which is not reported, since every file has one; a detail of "original" is the finest that the
+        family has.
         """
         path = f"{path}.{content_part.type}"
         found = self._found.get(path)
@@ -199,8 +202,6 @@ class Media:
         source = found.source
         if found.note:
             self._notes.append(Note(path, "approximated", found.note))
-        if source.filename:
-            self._notes.append(Note(f"{path}.filename", "ignored", "the native API has no names of files"))
         if found.data is not None:
             part = inline_part(found.mime_type, found.data)
         else:
