@@ -66,6 +66,7 @@ bench: .venv/.dev ## measure CPU, latency and memory beside nginx in the same ru
 	@$(BIN)/python -m bench.files
 	@$(BIN)/python -m bench.media
 	@$(BIN)/python -m bench.images
+	@$(BIN)/python -m bench.drawing
 
 lock: ## compute the lock files anew (needs uv)
 	for set in "runtime --group build" "dev --group dev"; do set -- $$set; \

@@ -1,7 +1,7 @@
-"""A picture of 20 MB in an answer: memory and what others feel meanwhile. `python -m bench.images [MEGABYTES]`.
+"""A picture of 20 MB in an answer: memory. `python -m bench.images [MEGABYTES]`.
 
-The server is a process of its own; the upstream, here, gives one native answer with a picture, whole and as an event. The last
-line is JSON, for a report.
+Of chat and of the images endpoint, whole and streamed. The server is a process of its own; the upstream, here, gives one native
+answer with a picture, whole and as an event. The last line is JSON, for a report.
 """
 
 import http.client
@@ -33,11 +33,11 @@ COPIES_MAX = 3.1
 class Figures:
     """What was measured; sizes in millions of bytes, times in seconds."""
 
+    way: str
     picture_mb: float
     memory_before_mb: float
     memory_peak_mb: float
-    whole_seconds: float
-    streamed_seconds: float
+    seconds: float
 
     @property
     def copies(self) -> float:
@@ -47,18 +47,25 @@ class Figures:
 
 def main() -> int:
     """Measure, print, and say by the exit code whether the limit holds."""
-    found = [measure(int(sys.argv[1]) if len(sys.argv) > 1 else 20, streamed=streamed) for streamed in (False, True)]
-    for figures, name in zip(found, ("whole", "streamed"), strict=True):
-        seconds = figures.streamed_seconds if name == "streamed" else figures.whole_seconds
+    mb = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    found = [measure(mb, path, streamed=streamed) for path in ASKED for streamed in (False, True)]
+    for figures in found:
         print(
-            f"{name:9}{seconds:6.2f} s  {figures.memory_before_mb:5.0f} MB before, "
+            f"{figures.way:34}{figures.seconds:6.2f} s  {figures.memory_before_mb:5.0f} MB before, "
             f"{figures.memory_peak_mb:5.0f} MB at its peak: {figures.copies:.2f} copies"
         )
     print(msgspec.json.encode([asdict(figures) for figures in found]).decode())
     return 0 if all(figures.copies <= COPIES_MAX for figures in found) else 1
 
 
-def measure(mb: int, *, streamed: bool) -> Figures:
+ASKED: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "{}"}]},
+    "/v1/images/generations": {"prompt": "{}"},
+}
+"""What is asked for, by endpoint; the prompt says how large the picture is to be."""
+
+
+def measure(mb: int, path: str, *, streamed: bool) -> Figures:
     """Run a server and an upstream, and ask for a picture of so many millions of base64 characters."""
     with tempfile.TemporaryDirectory(prefix="pollux-bench-") as folder, _upstream(mb) as url:
         environment = dict(os.environ) | {"POLLUX_DATA_DIR": folder, "POLLUX_ACCESS_LOG": "false"}
@@ -67,22 +74,23 @@ def measure(mb: int, *, streamed: bool) -> Figures:
             assert process.stdout is not None
             place = urlsplit("http://" + process.stdout.readline().partition("http://")[2].split()[0]).netloc
             try:
-                _ask(place, "small", streamed=streamed)
+                _ask(place, path, "small", streamed=streamed)
                 before = memory(process.pid).now
                 began = time.monotonic()
-                length = _ask(place, "large", streamed=streamed)
+                length = _ask(place, path, "large", streamed=streamed)
                 seconds = time.monotonic() - began
                 assert length > mb * MB
-                return Figures(mb, before / MB, memory(process.pid).peak / MB, *((0, seconds) if streamed else (seconds, 0)))
+                way = f"{path}, {'streamed' if streamed else 'whole'}"
+                return Figures(way, mb, before / MB, memory(process.pid).peak / MB, seconds)
             finally:
                 process.terminate()
 
 
-def _ask(place: str, text: str, *, streamed: bool) -> int:
+def _ask(place: str, path: str, text: str, *, streamed: bool) -> int:
     connection = http.client.HTTPConnection(place, timeout=60)
-    body = {"model": MODEL, "stream": streamed, "messages": [{"role": "user", "content": text}]}
+    asked = msgspec.json.encode(ASKED[path] | {"model": MODEL, "stream": streamed}).replace(b"{}", text.encode())
     headers = {"Authorization": "Bearer key-of-the-bench", "Content-Type": "application/json"}
-    connection.request("POST", "/v1/chat/completions", msgspec.json.encode(body), headers)
+    connection.request("POST", path, asked, headers)
     answer = connection.getresponse()
     length = 0
     while data := answer.read(65_536):

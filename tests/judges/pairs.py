@@ -14,6 +14,7 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 | audio/transcriptions, audio/translations | openai.json: the form's fields | gemini.json or refused.json; notes.json |
 | audio/transcripts | request.json, gemini.json | openai.json, or openai.txt; notes.json with a loss  |
 | images/requests | openai.json | gemini.json or refused.json; notes.json with a loss        |
+| images/edits  | openai.json  | gemini.json or refused.json; notes.json with a loss          |
 | images/replies | gemini.json | openai.json                                                  |
 | failures      | gemini.json  | openai.json: status, headers and body of both                |
 | models        | gemini.json  | openai.json                                                  |
@@ -386,6 +387,22 @@ async def _images_request(case: Case) -> Computed:
     return _sent(model, plan.natives()[0], notes + plan.notes)
 
 
+async def _images_edit(case: Case) -> Computed:
+    http = playing.FakeHttp(lambda _: playing.Played(_PICTURE))
+    asked = msgspec.json.decode(case.given("openai.json"))
+    answer = await playing.ask(playing.server(http, report="body"), "POST", "/v1/images/edits", asked)
+    if answer.status != 200:
+        return {"refused.json": page({"status": answer.status, "body": answer.json})}
+    [sent] = http.sent
+    losses = [{key: loss[key] for key in ("param", "fate", "why")} for loss in answer.json["extra_content"]["pollux"]["losses"]]
+    assert isinstance(sent.body, bytes)
+    native = {"model": f"models/{asked['model']}"} | msgspec.json.decode(sent.body)
+    return {"gemini.json": page(native)} | ({"notes.json": page(losses)} if losses else {})
+
+
+_PICTURE = b"""{"candidates": [{"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}]}}]}"""
+
+
 async def _images_reply(case: Case) -> Computed:
     app = playing.server(playing.FakeHttp(lambda _: playing.Played(case.given("gemini.json"))))
     asked = {"model": DEFAULT_PAINTER, "prompt": "A lighthouse"}
@@ -404,6 +421,7 @@ COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "audio/translations": _transcription,
     "audio/transcripts": _transcript,
     "images/requests": _images_request,
+    "images/edits": _images_edit,
     "images/replies": _images_reply,
     "failures": _failure,
     "models": _models,
@@ -419,6 +437,7 @@ SIDES = {
     "audio/translations": ("gemini.json", "refused.json", "notes.json"),
     "audio/transcripts": ("openai.json", "openai.txt", "notes.json"),
     "images/requests": ("gemini.json", "refused.json", "notes.json"),
+    "images/edits": ("gemini.json", "refused.json", "notes.json"),
     "images/replies": ("openai.json",),
     "failures": ("openai.json",),
     "models": ("openai.json",),

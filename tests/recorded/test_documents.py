@@ -87,6 +87,7 @@ REQUESTS = {"chat/requests": "CreateChatCompletionRequest", "embeddings/requests
     "audio/transcriptions": "CreateTranscriptionRequest",
     "audio/translations": "CreateTranslationRequest",
     "images/requests": "CreateImageRequest",
+    "images/edits": "EditImageBodyJsonParam",
 }
 NATIVE_SIDES = {"chat/requests": "GenerateContentRequest", "chat/replies": "GenerateContentResponse"} | {
     "chat/streams": "GenerateContentResponse",
@@ -97,6 +98,7 @@ NATIVE_SIDES = {"chat/requests": "GenerateContentRequest", "chat/replies": "Gene
     "audio/translations": "GenerateContentRequest",
     "audio/transcripts": "GenerateContentResponse",
     "images/requests": "GenerateContentRequest",
+    "images/edits": "GenerateContentRequest",
     "images/replies": "GenerateContentResponse",
     "models": "ListModelsResponse",
 }

@@ -1,9 +1,11 @@
 """POST /images/edits and /images/variations: pictures in by every way, the mask honoured, what is wrong named."""
 
 import base64
+import http.client
 import io
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import PIL.Image
@@ -13,7 +15,7 @@ import pytest
 from pollux.emulator import Emulator, EmulatorServer
 from tests.judges import openai_document
 from tests.media.studio import picture, png_header
-from tests.server.asking import Answer, Pollux, ask, pollux
+from tests.server.asking import KEY, Answer, Pollux, ask, pollux
 from tests.server.picturing import events, form, opened, url_of
 
 EDITS, VARIATIONS = "/v1/images/edits", "/v1/images/variations"
@@ -298,4 +300,19 @@ def test_a_form_that_is_cut_leaves_nothing(server: Pollux, emulator: Emulator) -
     answer = ask(server.url, EDITS, body=body[:-30], headers={"Content-Type": content_type})
 
     assert answer.error["code"] == "invalid_multipart"
+    assert calls(emulator) == []
+
+
+def test_three_gigabytes_are_refused_unread(server: Pollux, emulator: Emulator) -> None:
+    """By what the request says of its length; whoever does not say it is stopped at the limit."""
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    connection.putrequest("POST", EDITS)
+    connection.putheader("Authorization", f"Bearer {KEY}")
+    connection.putheader("Content-Type", form()[1])
+    connection.putheader("Content-Length", "3000000000")
+    connection.endheaders()
+    answer = connection.getresponse()
+    connection.close()
+
+    assert answer.status == 413
     assert calls(emulator) == []

@@ -260,11 +260,11 @@ def _check_ratio(ratio: Any, path: str, painter: Painter) -> None:
 
 
 def _checked_size(name: Any, path: str, painter: Painter) -> str:
-    name = name.upper() if isinstance(name, str) else name
-    if name not in (painter.sizes if painter.known else SCALE):
+    named = name.upper() if isinstance(name, str) else ""
+    if named not in (painter.sizes if painter.known else SCALE):
         sizes = ", ".join(painter.sizes) or "left out: the model makes one size"
         raise InvalidRequest(f"{path} must be {'one of ' if painter.sizes else ''}{sizes}.", param=path)
-    return str(name)
+    return named
 
 
 def _modalities(google: _Google, painter: Painter) -> list[str]:
