@@ -1,6 +1,8 @@
 """Sad endings, several choices, long answers and log probabilities, as the official `openai` packages meet them."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import openai
@@ -9,12 +11,16 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from pydantic import BaseModel
 
+from pollux.emulator import Emulator, EmulatorServer
+from pollux.settings import Settings
 from tests.clients.conftest import Service
 from tests.judges import pairs
+from tests.serving import running
 from tools import node
 
 MODEL = "gemini-3.6-flash"
 LONG = "gemini-4-hydrogen"
+OLD = "gemini-2.5-flash"
 
 
 class Colour(BaseModel):
@@ -110,6 +116,34 @@ def test_a_long_answer_ends_at_the_callers_limit(client: OpenAI) -> None:
     assert whole.choices[0].finish_reason == "length"
     assert whole.usage is not None
     assert whole.usage.completion_tokens <= 150
+
+
+@pytest.fixture
+def knowing(tmp_path: Path) -> Iterator[OpenAI]:
+    """A client of a server whose operator knows that the model gives log probabilities, and of a service that gives them."""
+    rules: list[dict[str, Any]] = [{"fault": "enable=logprobs"}]
+    with EmulatorServer(Emulator(rules=rules)) as emulator:
+        settings = Settings(upstream_url=emulator.url, model_facts={OLD: "log_probabilities"}, data_dir=str(tmp_path))
+        with running(settings) as url, OpenAI(api_key="any-key-of-a-user", base_url=url + "/v1") as made:
+            yield made
+
+
+def test_log_probabilities(knowing: OpenAI) -> None:
+    """Whole, of several choices, by the helper for streams, and asked for in Gemini's words: the tokens join to the text."""
+    asked = user("Why is the sky blue?")
+    whole = knowing.chat.completions.create(model=OLD, messages=asked, logprobs=True, top_logprobs=3, n=2)
+    natively = {"google": {"generation_config": {"response_logprobs": True, "logprobs": 2}}}
+    native = knowing.chat.completions.create(model=OLD, messages=asked, extra_body=natively)
+    with knowing.chat.completions.stream(model=OLD, messages=asked, logprobs=True, n=2) as stream:
+        streamed = stream.until_done().get_final_completion()
+
+    for choice in (*whole.choices, *native.choices, *streamed.choices):
+        assert choice.logprobs is not None
+        assert choice.logprobs.content is not None
+        assert "".join(token.token for token in choice.logprobs.content) == choice.message.content
+    for answer, most in ((whole, 3), (native, 2), (streamed, 0)):
+        tokens = answer.choices[0].logprobs.content if answer.choices[0].logprobs else None
+        assert {len(token.top_logprobs) for token in tokens or []} == {most}
 
 
 @pytest.mark.parametrize("name", ["logprobs", "tokens_of_every_kind", "refusal_after_a_thought", "several_candidates"])

@@ -37,6 +37,28 @@ def annotations(texts: list[str], grounding: Json | None, citations: Json | None
     return found
 
 
+def grounding_of_both(earlier: Json, later: Json) -> Json:
+    """Join the grounding of a call and of the one that continues it: the numbers of sources count on.
+
+    Where a segment of the later one stands in the whole answer, its text says (`annotations`).
+    Source: Gemini API, GroundingMetadata; of continued answers nothing is documented.
+    """
+    before = len(earlier.get("groundingChunks") or ())
+    renumbered = [
+        support | {"groundingChunkIndices": [before + i for i in support.get("groundingChunkIndices") or ()]}
+        for support in later.get("groundingSupports") or ()
+    ]
+    joined = earlier | later
+    for name, new in (
+        ("groundingChunks", later.get("groundingChunks") or ()),
+        ("groundingSupports", renumbered),
+        ("webSearchQueries", later.get("webSearchQueries") or ()),
+    ):
+        if name in joined:
+            joined[name] = [*(earlier.get(name) or ()), *new]
+    return joined
+
+
 def _url_citation(span: tuple[int, int], url: str, title: str) -> Json:
     return {
         "type": "url_citation",

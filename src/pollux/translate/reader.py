@@ -10,11 +10,13 @@ Usage in streams is a running total that may go down: per field the latest value
 """
 
 import operator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from pollux.errors import UpstreamFailed
+from pollux.translate.citations import grounding_of_both
 from pollux.translate.endings import AGAIN
 from pollux.translate.events import (
     Blocked,
@@ -71,6 +73,8 @@ class ReplyReader:
         "_first",
         "_model_status",
         "_response_id",
+        "_sources",
+        "_sources_before",
         "_spent",
         "_started",
         "_token",
@@ -94,6 +98,8 @@ class ReplyReader:
         self._usages: list[UsageMetadata] = []
         self._spent: Usage | None = None  # in the calls that this one continues
         self._citations: dict[int, Any] = {}
+        self._sources: dict[tuple[int, str], Any] = {}
+        self._sources_before: dict[tuple[int, str], Any] = {}  # of the calls that this one continues
         self._token: str | None = None
         self._model_status: Any = None
         self.finished: dict[int, str] = {}
@@ -141,6 +147,7 @@ class ReplyReader:
     def go_on(self) -> list[Event]:
         """Say what no longer holds when another call continues this answer; its replies are read on, its tokens are added."""
         self._spent = self.usage
+        self._sources_before = dict(self._sources)
         self._usages.clear()
         self.finished.clear()
         self.continuation = self._token = None
@@ -193,6 +200,9 @@ class ReplyReader:
             if value:
                 if name == "citation_metadata":
                     value = self._citations[candidate] = _added(self._citations.get(candidate, {}), value)  # noqa: PLW2901 - it is the sum
+                elif name in _SOURCES:
+                    before = self._sources_before.get((candidate, name))
+                    value = self._sources[candidate, name] = value if before is None else _SOURCES[name](before, value)  # noqa: PLW2901 - the same
                 events.append(Extra(candidate, name, value))
 
     def _part(self, part: Part, candidate: int, events: list[Event]) -> None:
@@ -263,3 +273,10 @@ def _added(earlier: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         else value
         for key, value in new.items()
     }
+
+
+_SOURCES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "grounding_metadata": grounding_of_both,
+    "url_context_metadata": _added,
+}
+"""What a call says of its sources, whole; and how it is joined to what the calls said that it continues."""
