@@ -30,8 +30,8 @@ def test_a_pair_says_what_it_shows(name: str) -> None:
     text = (CASES[name].folder / "about.md").read_text("utf-8")
 
     assert re.fullmatch(
-        r"[A-Z`][^\n]+\.\n\nSource: [^\n]+\.\nOrigin: [^\n]+\.\n((Model|Usage|Thoughts|Drops|Seconds): [^\n]+\n)*", text
-    ), "a sentence, an empty line, Source:, Origin:, then Model:, Usage:, Thoughts:, Drops: or Seconds:"
+        r"[A-Z`][^\n]+\.\n\nSource: [^\n]+\.\nOrigin: [^\n]+\.\n((Model|Usage|Thoughts|Drops|Seconds|Task): [^\n]+\n)*", text
+    ), "a sentence, an empty line, Source:, Origin:, then Model:, Usage:, Thoughts:, Drops:, Seconds: or Task:"
 
 
 @pytest.mark.parametrize("name", STREAMS, ids=str)

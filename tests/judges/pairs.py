@@ -1,7 +1,8 @@
 """The golden pairs of `tests/pairs`: how they are read, and how the computed side of each is computed.
 
 A case is a folder. One side is given, the other is what our code makes of it; `about.md` says in a sentence what the case
-shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model:`, `Usage:`, `Thoughts:`, `Drops:`).
+shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model:`, `Usage:`, `Thoughts:`, `Drops:`,
+`Task:`).
 
 | folder        | given        | computed                                                     |
 |---------------|--------------|--------------------------------------------------------------|
@@ -16,6 +17,8 @@ shows, then its `Source:` and `Origin:`, and what else the case asks for (`Model
 | images/requests | openai.json | gemini.json or refused.json; notes.json with a loss        |
 | images/edits  | openai.json  | gemini.json or refused.json; notes.json with a loss          |
 | images/replies | gemini.json | openai.json                                                  |
+| videos/veo, videos/omni | openai.json | gemini.json or refused.json; notes.json with a loss |
+| videos/replies | gemini.json: an operation or an interaction | openai.json                      |
 | failures      | gemini.json  | openai.json: status, headers and body of both                |
 | models        | gemini.json  | openai.json                                                  |
 
@@ -37,8 +40,9 @@ from typing import Any
 import msgspec
 
 from pollux.errors import ApiError
+from pollux.media import inline
 from pollux.media.workshop import Workshop
-from pollux.server import bodies, streaming
+from pollux.server import bodies, streaming, video_state
 from pollux.server import failures as server_failures
 from pollux.server.answering import Answering
 from pollux.server.asking import Replies
@@ -46,6 +50,7 @@ from pollux.server.exchange import Exchange
 from pollux.server.memory import Keeper, Memory
 from pollux.server.speaking import Speaking
 from pollux.store.turns import SqliteTurnStore
+from pollux.store.videos import VideoRow
 from pollux.translate import (
     chat,
     chat_answer,
@@ -53,16 +58,20 @@ from pollux.translate import (
     failures,
     images,
     models,
+    omni,
     speech_request,
     transcript,
     transcription,
+    veo,
+    video_fields,
+    videos,
 )
 from pollux.translate.chat_choice import ThoughtsForm
 from pollux.translate.events import Event
 from pollux.translate.media import Found, Source
 from pollux.translate.memory import Trail, Turn
 from pollux.translate.notes import Note
-from pollux.translate.profiles import Profile, embedder, painter, profile
+from pollux.translate.profiles import Filmer, Profile, embedder, filmer, painter, profile
 from pollux.translate.reader import ReplyReader
 from pollux.upstream.client import ContentStream
 from pollux.upstream.http import Parts
@@ -70,6 +79,7 @@ from pollux.wire.closed import Decoders
 from pollux.wire.gemini.embeddings import BatchEmbedContentsRequest
 from pollux.wire.gemini.generate import GenerateContentRequest, decode_reply, encode_request, second_look
 from pollux.wire.gemini.models import decode_models
+from pollux.wire.gemini.videos import decode_interaction, decode_operation
 from pollux.wire.openai.audio import SpeechRequest
 from pollux.wire.openai.chat import ChatCompletionRequest
 from pollux.wire.openai.embeddings import EmbeddingsRequest
@@ -83,6 +93,7 @@ _DECODERS = Decoders(ChatCompletionRequest)
 _IMAGES = Decoders(CreateImageRequest)
 
 DEFAULT_MODEL = "gemini-3.6-flash"
+DEFAULT_FILMER = "veo-3.1-generate-preview"
 DEFAULT_PAINTER = "gemini-nano-banana-2.1"
 
 STAMP = chat_answer.Stamp("0123456789abcdef01234567", 1_784_000_000)
@@ -410,6 +421,58 @@ async def _images_reply(case: Case) -> Computed:
     return {"openai.json": page(answer | ({"created": STAMP.created} if "created" in answer else {}))}
 
 
+async def _video(case: Case) -> Computed:
+    """Build a video's native request; its pictures lie in it."""
+    notes: list[Note] = []
+    try:
+        fields = video_fields.gather(msgspec.json.decode(case.given("openai.json")), notes)
+        model = fields["model"][0]
+        makes = filmer(model)
+        assert makes is not None
+        order = videos.order(
+            model, makes, fields, notes, task=_TASKS[case.about("Task", "create")], before=_before(case, makes)
+        )
+        found = {source.path: inline.found(source) for source in order.sources}
+        is_veo = makes.engine == "veo"
+        native = veo.to_gemini(order, found, notes, seed=True) if is_veo else omni.to_gemini(order, found, notes)
+    except ApiError as error:
+        return {"refused.json": page({"status": error.status, "body": failures.body(error)})}
+    return {"gemini.json": page(native)} | ({"notes.json": page(notes)} if notes else {})
+
+
+_TASKS: dict[str, videos.Task] = {"create": "create", "edit": "edit", "extend": "extend"}
+
+
+def _before(case: Case, makes: Filmer) -> videos.Before | None:
+    """Give the video that a request goes on from: one of the same engine."""
+    if case.about("Task", "create") == "create":
+        return None
+    uri = "https://generativelanguage.googleapis.com/v1beta/files/zqw12cp8qc38:download?alt=media"
+    return videos.Before(uri, "v1_abc" if makes.engine == "omni" else "", makes.engine, "9:16", "720p", 8)
+
+
+async def _video_reply(case: Case) -> Computed:
+    """Tell a native answer about a video that was begun a minute ago."""
+    given = case.given("gemini.json")
+    is_veo = "name" in msgspec.json.decode(given)
+    outcome = veo.outcome(decode_operation(given)) if is_veo else omni.outcome(decode_interaction(given))
+    state = video_state.State(
+        model=DEFAULT_FILMER,
+        native_model=DEFAULT_FILMER,
+        engine="veo" if is_veo else "omni",
+        prompt="A calm ocean wave",
+        aspect_ratio="16:9",
+        resolution="1080p",
+        size="1920x1080",
+        seconds=8,
+    )
+    created_us = STAMP.created * 1_000_000
+    video_state.enter(state, outcome, created_us + 60_000_000)
+    row = VideoRow("owner", f"video_{STAMP.token}", created_us, "", 0, video_state.write(state), 0, 0)
+    url = f"http://pollux.test/v1/videos/{row.id}/content"
+    return {"openai.json": page(video_state.told(row, created_us + 60_000_000, url))}
+
+
 COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "chat/requests": _request,
     "chat/replies": _reply,
@@ -423,6 +486,9 @@ COMPUTE: dict[str, Callable[[Case], Awaitable[Computed]]] = {
     "images/requests": _images_request,
     "images/edits": _images_edit,
     "images/replies": _images_reply,
+    "videos/veo": _video,
+    "videos/omni": _video,
+    "videos/replies": _video_reply,
     "failures": _failure,
     "models": _models,
 }
@@ -439,6 +505,9 @@ SIDES = {
     "images/requests": ("gemini.json", "refused.json", "notes.json"),
     "images/edits": ("gemini.json", "refused.json", "notes.json"),
     "images/replies": ("openai.json",),
+    "videos/veo": ("gemini.json", "refused.json", "notes.json"),
+    "videos/omni": ("gemini.json", "refused.json", "notes.json"),
+    "videos/replies": ("openai.json",),
     "failures": ("openai.json",),
     "models": ("openai.json",),
 }

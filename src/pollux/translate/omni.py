@@ -11,6 +11,9 @@ from pollux.translate.video_outcome import Outcome, failed, filtered
 from pollux.translate.videos import SECONDS_DEFAULT, Order
 from pollux.wire.gemini.videos import Interaction, InteractionContent, InteractionRequest, VideoFormat
 
+ENDED = ("failed", "cancelled", "incomplete", "budget_exceeded", "requires_action", "requires_continuation")
+"""States of which no film comes any more. Source: gemini-native, section 24."""
+
 
 def to_gemini(order: Order, found: dict[str, Found], notes: list[Note]) -> InteractionRequest:
     """Say an order natively; `found` are its media by their place."""
@@ -43,8 +46,6 @@ def outcome(interaction: Interaction) -> Outcome:
     match interaction.status:
         case "queued":
             return Outcome("queued")
-        case "in_progress":
-            return Outcome("in_progress")
         case "completed":
             uris = [
                 content.uri
@@ -53,8 +54,10 @@ def outcome(interaction: Interaction) -> Outcome:
                 if content.type == "video" and content.uri and step.type != "user_input"
             ]
             return Outcome("completed", uri=uris[-1]) if uris else filtered("")
+        case status if status not in ENDED:  # also one of tomorrow: what is paid for is not given up
+            return Outcome("in_progress")
     told = interaction.error or next(iter(interaction.errors or []), None)
-    why = (told.message if told else None) or f"The Gemini API says {interaction.status[:40] or 'nothing of its state'}."
+    why = (told.message if told else None) or f"The Gemini API says: {interaction.status}."
     return failed("video_generation_failed", why)
 
 
