@@ -222,7 +222,11 @@ def check(request: HttpRequest) -> None:
     """Raise ValueError, without naming a value, unless the request can be sent as it stands."""
     if not _SENDABLE_URL.fullmatch(request.url):
         raise ValueError("The URL is not an absolute http or https URL in plain ASCII without a user name.")
-    for name, value in request.headers.items():
+    headers = request.headers
+    together = "".join([*headers, *headers.values()])
+    if together.isascii() and together.isprintable():
+        return
+    for name, value in headers.items():
         if not (value.isascii() and value.isprintable() and name.isascii() and name.isprintable()):
             raise ValueError(f"The header {name!a} holds a line break or something else that is not printable ASCII.")
 

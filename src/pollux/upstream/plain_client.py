@@ -33,6 +33,9 @@ ORIGINS_MAX: Final = 256
 """Origins whose parts are remembered; there is one upstream."""
 
 
+_DEFAULT_LINES: Final = [(name.lower(), f"{name}: {value}\r\n") for name, value in DEFAULT_HEADERS.items()]
+
+
 class PlainClient:
     """An `HttpClient`."""
 
@@ -97,6 +100,10 @@ class PlainClient:
 
     def _origin(self, url: str) -> Origin:
         scheme_end = url.index("://") + 3
+        slash = url.find("/", scheme_end)
+        known = self._origins.get(url[:slash]) if slash > 0 else None
+        if known is not None:
+            return known
         end = min((at for mark in "/?#" if (at := url.find(mark, scheme_end)) >= 0), default=len(url))
         known = self._origins.get(url[:end])
         if known is None:
@@ -211,16 +218,10 @@ def _head(request: HttpRequest, origin: Origin) -> bytes:
     target = request.url[start:].partition("#")[0]
     if not target.startswith("/"):
         target = "/" + target
-    lines = []
-    names = set()
-    for name, value in request.headers.items():
-        names.add(name.lower())
-        lines.append(f"{name}: {value}\r\n")
-    if "host" not in names:
-        lines.insert(0, f"Host: {origin.authority}\r\n")
-    for name, value in DEFAULT_HEADERS.items():
-        if name.lower() not in names:
-            lines.append(f"{name}: {value}\r\n")
+    names = {name.lower() for name in request.headers}
+    lines = [] if "host" in names else [f"Host: {origin.authority}\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in request.headers.items()]
+    lines += [line for name, line in _DEFAULT_LINES if name not in names]
     if request.body is not None:
         length = length_of(request)
         lines.append("Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n")

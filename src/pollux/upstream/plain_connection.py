@@ -169,6 +169,8 @@ class Stream:
 
     async def read(self, limit_bytes: int) -> bytes:
         """Give the rest of the body, whole."""
+        if self.complete and len(self._pieces) == 1 and self._size <= limit_bytes:  # small answers come in one read
+            return self._pieces.pop()
         declared = self.headers.get("content-length", "")
         too_large = declared.isdecimal() and int(declared) > limit_bytes and not (self.complete and not self._pieces)
         pieces: list[bytes] = []
@@ -200,7 +202,8 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.received_bytes = 0
         self._client = client
-        self._timeouts = client.timeouts
+        self._timeouts = timeouts = client.timeouts
+        self._shortest_seconds = min(timeouts.first_byte_seconds, timeouts.silence_seconds, client.idle_seconds)
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._state: Literal["idle", "sending", "waiting", "reading", "gone"] = "idle"
@@ -443,8 +446,9 @@ class Connection(asyncio.Protocol):
             return  # trailers are dropped, as nobody reads them
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1")
-        earlier = dict.get(self._headers, key)
-        dict.__setitem__(self._headers, key, text if earlier is None else f"{earlier}, {text}")
+        earlier = self._headers.setdefault(key, text)
+        if earlier is not text:
+            self._headers[key] = f"{earlier}, {text}"
 
     def on_headers_complete(self) -> None:
         """The head is here: of the answer, or of an interim one (1xx), which does not count."""
@@ -508,7 +512,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._began = self._moved = now = self.loop.time()
         self._deadline = started + self._timeouts.total_seconds
-        self._set_clock(min(self._deadline, now + self._shortest_seconds()))
+        if self._clock_at > self._deadline or self._clock_at > now + self._shortest_seconds:
+            self._set_clock(min(self._deadline, now + self._shortest_seconds))
 
     def _finish(self, *, reusable: bool) -> None:
         """The exchange is over: back to the pool, or closed."""
@@ -548,9 +553,6 @@ class Connection(asyncio.Protocol):
 
     # The clock.
 
-    def _shortest_seconds(self) -> float:
-        return min(self._timeouts.first_byte_seconds, self._timeouts.silence_seconds, self._client.idle_seconds)
-
     def _set_clock(self, when: float) -> None:
         """Make sure that the clock fires at `when` or before."""
         if self._clock is not None:
@@ -563,6 +565,7 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """End what is overdue, else look again when something may be."""
         self._clock = None
+        self._clock_at = math.inf
         now = self.loop.time()
         timeouts = self._timeouts
         if self._state == "idle":
@@ -583,4 +586,4 @@ class Connection(asyncio.Protocol):
         elif now >= self._moved + seconds:
             self.fail(TimedOut(phase, seconds))
         else:
-            self._set_clock(min(self._deadline, self._moved + seconds, now + self._shortest_seconds()))
+            self._set_clock(min(self._deadline, self._moved + seconds, now + self._shortest_seconds))
