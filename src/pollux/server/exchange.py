@@ -5,7 +5,7 @@ whether the caller leaves, and remembers what the access log tells.
 """
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol
@@ -86,7 +86,7 @@ class Exchange:
         self.path: str = scope["path"]
         self.query: bytes = scope.get("query_string", b"")
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self.request_id = "req_" + secrets.token_hex(12)
+        self.request_id = "req_" + os.urandom(12).hex()
         self.extra_headers = extra_headers
         self.started = time.monotonic()
         self.body_bytes = 0

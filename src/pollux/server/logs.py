@@ -6,6 +6,7 @@ Lines are gathered and written together a few times a second, since a write for 
 import asyncio
 import sys
 import time
+from functools import lru_cache
 from typing import TextIO
 
 import msgspec
@@ -47,7 +48,7 @@ class AccessLog:
 
 def _text_line(exchange: Exchange, seconds: float) -> str:
     status = "left" if exchange.left else str(exchange.status)
-    line = f"{_now()} {status} {exchange.method} {_plain(exchange.path)} {seconds * 1000:.0f}ms {exchange.request_id}"
+    line = f"{_now()} {status} {exchange.method} {_plain(exchange.path)} {round(seconds * 1000)}ms {exchange.request_id}"
     if exchange.caller is not None:
         line += f" owner={exchange.caller.owner[:8]}"
     if exchange.model:
@@ -87,5 +88,10 @@ def _plain(text: str) -> str:
     return text if text.isprintable() and len(text) <= _TEXT_MAX and " " not in text else repr(text[:_TEXT_MAX])
 
 
+@lru_cache(maxsize=1)
+def _spelled(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+
+
 def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return _spelled(int(time.time()))
