@@ -29,6 +29,9 @@ from pollux.upstream.http import (
 )
 from pollux.upstream.plain_connection import Connection, Origin, Proxy, Stale, Stream
 
+READ_BYTES: Final = 256 * 1024
+"""How much one read may bring; as much as the event loop reads at once."""
+
 ORIGINS_MAX: Final = 256
 """Origins whose parts are remembered; there is one upstream."""
 
@@ -53,6 +56,7 @@ class PlainClient:
         self._proxies = Proxies.from_environment() if proxy_from_environment else Proxies({})
         self._ssl_context = ssl_context
         self.idle_seconds = connections_idle_seconds
+        self.buffer = memoryview(bytearray(READ_BYTES))
         self._origins: dict[str, Origin] = {}
         self._idle: dict[Origin, list[Connection]] = {}
         self._all: set[Connection] = set()
