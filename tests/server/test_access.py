@@ -478,7 +478,7 @@ def test_many_callers_are_told_apart(open_server: Pollux, upstream: FakeUpstream
     """More callers than are kept in memory: each one's own key goes upstream."""
     keys = [f"AIza-caller-{number:04d}" for number in range(40)]
     server_keys = open_server.app.access._known
-    server_keys.update({f"filler-{number}": server_keys.get(KEY) for number in range(1020)})  # type: ignore[misc]  # never asked for
+    server_keys.update({b"filler-%d" % number: server_keys.get(KEY.encode()) for number in range(1020)})  # type: ignore[misc]  # never asked for
     for key in keys:
         chat(open_server.url, key=key)
 

@@ -45,17 +45,18 @@ class Access:
         self._settings = settings
         self._keys = {name: bytes.fromhex(text.removeprefix("sha256:")) for name, text in settings.keys.items()}
         self._secret = with_secret(settings).secret.encode()
-        self._known: dict[str, Caller] = {}
+        self._known: dict[bytes, Caller] = {}
+        self._local_only = settings.local_only
 
     def caller(self, headers: Mapping[bytes, bytes], query: bytes) -> Caller:
         """Give the caller of a request. Raises Unauthenticated or PermissionDenied."""
-        if self._settings.local_only:
+        if self._local_only:
             refuse_web_pages(headers)
             return Caller("local", self._settings.gemini_api_key, spends_server_key=True)
         key = _key(headers, query)
         known = self._known.get(key)
         if known is None:
-            known = self._authenticated(key)
+            known = self._authenticated(_text(key))
             if len(self._known) >= CALLERS_KEPT_MAX:
                 self._known.clear()
             self._known[key] = known
@@ -113,7 +114,7 @@ def refuse_web_pages(headers: Mapping[bytes, bytes]) -> None:
         )
 
 
-def _key(headers: Mapping[bytes, bytes], query: bytes) -> str:
+def _key(headers: Mapping[bytes, bytes], query: bytes) -> bytes:
     authorization = headers.get(b"authorization", b"")
     if authorization[:7].lower() == b"bearer ":
         key = authorization[7:].strip()
@@ -125,6 +126,10 @@ def _key(headers: Mapping[bytes, bytes], query: bytes) -> str:
         raise Unauthenticated(
             "No API key was sent. Send it as `Authorization: Bearer KEY`; in OpenAI's libraries it is the api_key."
         )
+    return key
+
+
+def _text(key: bytes) -> str:
     if len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not all(33 <= byte <= 126 for byte in key):
         raise Unauthenticated("The API key is not one: it is too long, or holds spaces or other odd characters.")
     return key.decode("ascii")

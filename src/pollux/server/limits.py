@@ -1,7 +1,5 @@
 """How much the server takes on at once, fairly per caller."""
 
-from collections import Counter
-
 from pollux.errors import Overloaded
 
 RETRY_AFTER_SECONDS = 1.0
@@ -22,11 +20,11 @@ class InFlight:
         self._bytes_max = bytes_max
         self._total = 0
         self._bytes = 0
-        self._of: Counter[str] = Counter()
+        self._of: dict[str, int] = {}
 
     def enter(self, owner: str) -> None:
         """Count a request in. Raises Overloaded."""
-        own = self._of[owner]
+        own = self._of.get(owner, 0)
         if self._total >= self._total_max or (2 * self._total >= self._total_max and own >= self._share()):
             raise Overloaded("The server has as many requests in flight as it may.", retry_after_seconds=RETRY_AFTER_SECONDS)
         self._total += 1
@@ -35,9 +33,9 @@ class InFlight:
     def leave(self, owner: str, places: int = 1) -> None:
         """Count a request out, and the places that it took."""
         self._total -= places
-        self._of[owner] -= places
-        if not self._of[owner]:
-            del self._of[owner]
+        left = self._of.pop(owner, 0) - places
+        if left:
+            self._of[owner] = left
 
     def hold(self, size: int) -> None:
         """Count bytes in. Raises Overloaded."""
