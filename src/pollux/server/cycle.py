@@ -120,8 +120,12 @@ class Cycle:
     def when_left(self, tell: Callable[[], object] | None) -> None:
         """Call this, once, when the caller leaves before the answer is complete."""
         self._on_left = tell
-        if self.left and tell is not None:
+        if tell is None:
+            return
+        if self.left:
             tell()
+        else:  # only a connection that is read shows its end
+            self._connection.flow.resume_reading()
 
     def receive_within(self, seconds: float) -> None:
         """Give the request another time to arrive as a whole, from its first byte on."""
