@@ -38,6 +38,9 @@ NewFile = Callable[[], IO[bytes]]
 """Makes a nameless file on disk, which whoever gave this closes."""
 
 
+ID_GROUPS = 256
+"""Groups in which custom_ids are compared, so that only a part of a million is held as objects at a time."""
+
 REQUESTS_MAX = 4096
 """More than one line can ask for: embeddings take 2,048 inputs."""
 
@@ -157,7 +160,7 @@ class _Judging:
         self._new_file = new_file
         self._lines_max = lines_max
         self._parts: dict[tuple[str, str], Part] = {}
-        self._ids = array("q")
+        self._ids = [array("q") for _ in range(ID_GROUPS)]
 
     async def add(self, number: int, text: bytes) -> None:
         """Take a line."""
@@ -168,7 +171,8 @@ class _Judging:
             raise _Enough
         try:
             line = read_line(text, self._endpoint)
-            self._ids.append(_digest(line))
+            digest = _digest(line)
+            self._ids[digest % ID_GROUPS].append(digest)
             planned = await self._planner.plan(self._endpoint, line.body)
             self._write(number, planned)
         except InvalidRequest as error:
@@ -186,11 +190,11 @@ class _Judging:
 
     async def repeated(self, store: "Store", owner: str, file: "File") -> list[tuple[int, int]]:
         """Find lines whose custom_id an earlier line has, each with that line. Only for this the input is read once more."""
-        ids = self._ids
-        if len(set(ids[:1000])) == len(ids):
-            return []
-        ordered = await asyncio.to_thread(sorted, ids)
-        twice = {one for one, other in pairwise(ordered) if one == other}
+        twice: set[int] = set()
+        for ids in self._ids:
+            if len(set(ids)) < len(ids):
+                twice.update(one for one, other in pairwise(sorted(ids)) if one == other)
+            await asyncio.sleep(0)
         if not twice:
             return []
         first: dict[int, int] = {}

@@ -48,6 +48,9 @@ NO_TITLE = "none"
 PLAIN = dataclasses.replace(NEWEST, resolution_by_part=False)
 """Media of embeddings have no resolution of their own."""
 
+HEAD_BYTES = 32
+"""Of a vector's JSON: enough for its bracket and the white space before the first number."""
+
 CHARS_PER_TOKEN = 4
 """Rule of thumb, where nobody counts. Source: Gemini API, Understand and count tokens."""
 
@@ -125,8 +128,9 @@ def vector(values: msgspec.Raw | list[float], plan: Plan) -> msgspec.Raw | str:
     API does not send more.
     """
     if not isinstance(values, list):
-        text = bytes(values)
-        return msgspec.Raw(text.translate(None, b" \r\n\t")) if b"\n" in text else values
+        if b"\n" in bytes(memoryview(values)[:HEAD_BYTES]):  # written for people, from the first number on
+            return msgspec.Raw(bytes(values).translate(None, b" \r\n\t"))
+        return values
     if plan.unit:
         length = math.hypot(*values)
         if length > 0:
