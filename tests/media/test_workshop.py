@@ -122,6 +122,15 @@ async def test_too_many_that_wait_are_sent_away() -> None:
     assert [one.width for one in found] == [64, 64]
 
 
+async def test_what_was_paid_for_waits_for_a_place() -> None:
+    """It is not sent away, whatever else is worked on."""
+    workshop = Workshop(processes=1, waiting_max=0)
+    found = await asyncio.gather(*(workshop.run_at_last(images.header, PICTURE) for _ in range(3)))
+    await workshop.close()
+
+    assert found == [images.ImageHeader("image/png", 64, 48, animated=False)] * 3
+
+
 async def test_a_process_has_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the environment only the search path of modules is there."""
     monkeypatch.setenv("GEMINI_API_KEY", "a secret")

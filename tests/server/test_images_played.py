@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pollux.server.streaming import KEEP_ALIVE, Commitment
 from pollux.upstream.http import HttpReply, HttpRequest
 from tests.judges import openai_document, playing
 from tests.media.studio import picture
@@ -78,6 +79,36 @@ async def test_an_empty_answer_is_an_error(tmp_path: Any, reply: Json) -> None:
 
     assert answer.status == 400
     assert answer.json["error"]["code"] == "no_image"
+
+
+class SlowCaller:
+    """An exchange whose caller takes each piece after a while."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    async def start(self, _status: int, _headers: object) -> None:
+        """Send the status."""
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece, in two halves."""
+        for half in (data[: len(data) // 2], data[len(data) // 2 :]):
+            await asyncio.sleep(0.03)
+            self.sent.append(half)
+
+
+async def test_no_comment_comes_into_the_middle_of_an_event() -> None:
+    """However slowly the caller takes a large one; into the silence after it comes one."""
+    caller: Any = SlowCaller()
+    commitment = Commitment(caller, commit_seconds=0.01, keep_alive_seconds=0.01)
+    await commitment.commit()
+    await commitment.send(b"data: ", b"x" * 100, b"\n\n")
+    event, before = b"data: " + b"x" * 100 + b"\n\n", b"".join(caller.sent)
+    await asyncio.sleep(0.2)
+    commitment.close()
+
+    assert event in before
+    assert KEEP_ALIVE in b"".join(caller.sent).replace(event, b"")
 
 
 class InTurn(playing.FakeHttp):

@@ -31,6 +31,12 @@ IDLE_SECONDS = 60.0
 
 RETRY_AFTER_SECONDS = 1.0
 
+PATIENCE_SECONDS = 300.0
+"""How long a finished answer may wait for a place; OpenAI's clients wait ten minutes."""
+
+PAUSE_SECONDS = 0.25
+"""Time between looks for a place."""
+
 ANSWER_BYTES_MAX = 536_870_912
 """Largest result: more than any limit of the codecs lets through. It bounds what a process gone mad may send."""
 
@@ -69,6 +75,20 @@ class Workshop:
             raise UnusableMedia(answer.error.message, code=answer.error.code)
         result_type: Any = get_type_hints(function)["return"]
         return msgspec.msgpack.decode(answer.result, type=result_type)  # type: ignore[no-any-return] # the type is in a variable
+
+    async def run_at_last(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call as `run` does, but wait for a place: for what was paid for already, which a 503 would have paid for again.
+
+        Raises Overloaded after PATIENCE_SECONDS.
+        """
+        end = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await self.run(function, *args, **kwargs)
+            except Overloaded:
+                if asyncio.get_running_loop().time() > end:
+                    raise
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def close(self) -> None:
         """End the processes."""

@@ -75,7 +75,8 @@ class Drawing:
 
     async def as_they_come(self) -> AsyncGenerator[Answered, None]:
         """Give what each call made when it is there. Raises ApiError."""
-        waiting = {asyncio.ensure_future(self._one(place, body)) for place, body in enumerate(self._bodies)}
+        tasks = [asyncio.ensure_future(self._one(place, body)) for place, body in enumerate(self._bodies)]
+        waiting = set(tasks)
         self._bodies = []
         try:
             while waiting:
@@ -83,9 +84,9 @@ class Drawing:
                 for answered in sorted([task.result() for task in done], key=lambda answered: answered.place):
                     yield answered
         finally:
-            for task in waiting:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _one(self, place: int, body: Parts) -> Answered:
         replies = await self._call(body)
@@ -108,7 +109,7 @@ class Drawing:
                 data = await self._finish(data)
         elif to is not None and (made.format != to or quality not in (None, NOTHING_LOST)):
             async with self._at_codecs:
-                data = await self._workshop.run(images.redrawn, data, _format(to), quality=quality)
+                data = await self._workshop.run_at_last(images.redrawn, data, _format(to), quality=quality)
         else:
             return made
         return as_it_came(mime_type, data, beside)

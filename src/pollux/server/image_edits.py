@@ -123,7 +123,7 @@ class _Masking:
             raise
 
     async def __call__(self, data: str) -> str:
-        return await self._workshop.run(
+        return await self._workshop.run_at_last(
             codecs.recomposed, self._original, data, self._mask, self._to, quality=self._quality if self._to != "png" else None
         )
 

@@ -193,9 +193,8 @@ async def _send(exchange: Exchange, order: Order, answered: Answered, commitment
         if is_last and i == len(answered.pictures) - 1:
             report.attach(exchange, event)
         payload = _encode(event)
-        await commitment.send(b"event: " + order.event.encode() + b"\ndata: ")
-        await commitment.send(payload)  # by itself: framing would copy what may have 20 MB
-        await commitment.send(b"\n\n")
+        # In pieces: framing would copy what may have 20 MB.
+        await commitment.send(b"event: " + order.event.encode() + b"\ndata: ", payload, b"\n\n")
 
 
 def _count(exchange: Exchange, counted: list[Usage]) -> None:

@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 class Commitment:
     """Sends the status once, and comments into silence."""
 
-    __slots__ = ("_exchange", "_keep_alive_seconds", "_last", "_loop", "_sending", "_timer", "committed")
+    __slots__ = ("_busy", "_exchange", "_keep_alive_seconds", "_last", "_loop", "_sending", "_timer", "committed")
 
     def __init__(self, exchange: Exchange, *, commit_seconds: float, keep_alive_seconds: float) -> None:
         self._exchange = exchange
@@ -40,6 +40,7 @@ class Commitment:
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
         self._sending: asyncio.Task[None] | None = None
+        self._busy = False  # a piece is on its way: a comment in its middle would spoil it
         self.committed = False
         self._timer = self._loop.call_later(commit_seconds, self._silent)
 
@@ -49,10 +50,15 @@ class Commitment:
             self.committed = True
             await self._exchange.start(200, EVENT_STREAM)
 
-    async def send(self, data: bytes) -> None:
-        """Send a piece of the stream."""
-        self._last = self._loop.time()
-        await self._exchange.send(data)
+    async def send(self, *pieces: bytes) -> None:
+        """Send what belongs together: no comment comes between, however slowly the caller takes it."""
+        self._busy = True
+        try:
+            for data in pieces:
+                await self._exchange.send(data)
+        finally:
+            self._busy = False
+            self._last = self._loop.time()
 
     def close(self) -> None:
         """Stop watching the silence."""
@@ -64,6 +70,9 @@ class Commitment:
         due = self._last + self._keep_alive_seconds
         if self.committed and due > self._loop.time():
             self._timer = self._loop.call_at(due, self._silent)
+            return
+        if self._busy:
+            self._timer = self._loop.call_later(self._keep_alive_seconds, self._silent)
             return
         if self._sending is None or self._sending.done():
             self._sending = self._loop.create_task(self._say())
