@@ -394,3 +394,10 @@ def test_files_are_named_by_both_worlds_ids(service: Service) -> None:
     with pytest.raises(openai.PermissionDeniedError) as raised:
         service.ask({"type": "file", "file": {"file_id": native.name}}, key="another-caller")
     assert raised.value.param == "messages[0].content[1].file"
+
+
+def test_a_stored_picture_that_gemini_does_not_take_is_redrawn(service: Service) -> None:
+    """A GIF of the Files API of ours, by its id: the model sees a PNG."""
+    stored = service.client.files.create(file=("a.gif", making.image("GIF")), purpose="vision")
+
+    assert "PNG image of 48 by 32" in service.ask({"type": "file", "file": {"file_id": stored.id}})

@@ -14,8 +14,10 @@ What is more than one native request takes goes through the Files API, the large
 import asyncio
 import hashlib
 import re
+from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
@@ -136,6 +138,9 @@ class RequestMedia:
         address = source.address
         gemini_files = self._app.gemini_files
         if files.ID.fullmatch(address):
+            picture = await self._stored_picture(source)
+            if picture is not None:
+                return picture
             uri, mime_type = await gemini_files.uri(self._caller, address, self._headers)
             self._copies[uri] = source
             return Found(source, mime_type, uri=uri)
@@ -161,6 +166,18 @@ class RequestMedia:
             code="remote_media_off",
         )
 
+    async def _stored_picture(self, source: Source) -> Found | None:
+        """Read a stored picture that the service does not take, so that it can be redrawn; None for every other file."""
+        store, file = await files.find(self._app, self._caller, source.address)
+        if file.mime_type not in sniff.REDRAWN or file.bytes > self._app.settings.remote_media_bytes_max:
+            return None
+        segments = await store.files.segments(self._caller.owner, file.id)
+        async with aclosing(store.files.read(segments, 0, file.bytes)) as pieces:
+            data = b"".join([piece async for piece in pieces])
+        encoded = b64encode(data)
+        self._count(len(encoded))
+        return inline.of_type(source, data[: sniff.HEAD_BYTES], Base64(encoded), label=file.mime_type)
+
     async def _fetch(self, source: Source) -> Found:
         """Fetch what a URL leads to; one that stands in several places, once."""
 
@@ -183,6 +200,10 @@ class RequestMedia:
                 param="messages",
                 code="media_too_large",
             )
+        self._count(size)
+
+    def _count(self, size: int) -> None:
+        """Count bytes that are held for this request. Raises Overloaded."""
         self._app.in_flight.hold(size)
         self._holder.held_bytes += size
 
@@ -204,8 +225,7 @@ class RequestMedia:
             still = await self._app.workshop.run(images.still, b"".join(data.pieces))
         except UnusableMedia as error:
             raise InvalidRequest(f"{source.path} cannot be used: {error.message}", param=source.path, code=error.code) from None
-        self._app.in_flight.hold(len(still.data))
-        self._holder.held_bytes += len(still.data)
+        self._count(len(still.data))
         note = "only the first of its pictures is sent" if still.more else ""
         return Found(source, "image/png", Base64(still.data), note=note)
 
