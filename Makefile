@@ -68,6 +68,7 @@ bench: .venv/.dev ## measure CPU, latency and memory beside nginx in the same ru
 	@$(BIN)/python -m bench.images
 	@$(BIN)/python -m bench.drawing
 	@$(BIN)/python -m bench.batches
+	@$(BIN)/python -m bench.videos
 
 lock: ## compute the lock files anew (needs uv)
 	for set in "runtime --group build" "dev --group dev"; do set -- $$set; \
