@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pollux.emulator.amounts import within
+from pollux.emulator.described import NAMES
 from pollux.emulator.fields import ABSENT, PEOPLE, Fields, occurs, spoken
 from pollux.emulator.fits import fits, same
 from pollux.emulator.limits import (
@@ -302,6 +303,7 @@ class Drawing:
             made = self.value(f"key{number + 1}", both({"type": "string"}, self.read(names)), 1)
             if isinstance(made, str):
                 return made if not number or "enum" in self.read(names) else f"{made}{number + 1}"
+        patterns = schema.get(NAMES) or patterns
         if patterns:
             pattern = patterns[self.pick(len(patterns))]
             made = matching_text(pattern, self.spread, 1) or f"key{number + 1}"
@@ -367,7 +369,7 @@ class Drawing:
             return 1 + self.variant
         if is_number(schema.get("minimum")) and is_number(schema.get("maximum")):
             low, high = float(schema["minimum"]), float(schema["maximum"])
-            return low + (high - low) * self.pick(101) / 100
+            return low + (high - low) * (1 + self.pick(99)) / 100
         words = set(spoken(name).split())
         least, most, parts = next((kind[1:] for kind in QUANTITIES if words & kind[0]), (1, 100, 1))
         return least + self.pick((most - least) * parts + 1) / parts

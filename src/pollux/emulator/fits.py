@@ -7,8 +7,9 @@ looked at, and what it does not know it lets pass: the tests have a real validat
 import math
 from typing import Any
 
+from pollux.emulator.described import conditions
 from pollux.emulator.patterns import can_be_tried, tries
-from pollux.emulator.schemas import Schema, found_schema, is_number, is_sane, modern
+from pollux.emulator.schemas import Schema, found_schema, is_number, is_sane, modern, types_of
 
 DEPTH_MAX = 60
 """Depth of schema and value that is looked at; deeper down everything fits."""
@@ -22,6 +23,8 @@ def fits(value: Any, schema: Any, root: Schema, depth: int = 0) -> bool:
         return True
     schema = modern({name: given for name, given in schema.items() if is_sane(name, given)})
     if "$ref" in schema and not fits(value, found_schema(schema["$ref"], root), root, depth + 1):
+        return False
+    if "description" in schema and (told := conditions(schema, types_of(schema))) and not fits(value, told, root, depth + 1):
         return False
     if not (_is_listed(value, schema) and _is_of_type(value, schema)):
         return False

@@ -10,6 +10,7 @@ their neighbours; of what is to be chosen, each group stands in a list under ALT
 import math
 from typing import Any
 
+from pollux.emulator.described import NAMES, conditions
 from pollux.emulator.limits import SCHEMA_DEPTH_MAX
 
 Schema = dict[str, Any]
@@ -77,6 +78,8 @@ def resolved(schema: Any, root: Schema, depth: int = 0) -> Schema:
         found = both(resolved(found_schema(reference, root), root, depth + 1), found)
     for part in together:
         found = both(found, resolved(part, root, depth + 1))
+    if "description" in found and (told := conditions(found, types_of(found))):
+        found = both(found, resolved(told, root, depth + 1))
     return found
 
 
@@ -167,6 +170,7 @@ def _patterns(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 TOGETHER: dict[str, Any] = {
     "type": _types,
     "required": _listed_once,
+    NAMES: _listed_once,
     "multipleOf": _multiple,
     "patternProperties": _patterns,
     "dependentRequired": lambda one, other: {**one, **other},

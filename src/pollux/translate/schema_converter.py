@@ -17,7 +17,6 @@ from typing import Any
 
 from pollux.translate import schema_cycles
 from pollux.translate.schema_checks import constants, is_leaf, texts
-from pollux.translate.schema_definitions import Definitions
 from pollux.translate.schema_keywords import ANNOTATIONS, Schema
 from pollux.translate.schema_merging import UNSAID, both
 from pollux.translate.schema_places import Contradiction, Place, SchemaFault
@@ -50,9 +49,8 @@ class Converter(PlainConverter):
     """Converts one schema; afterwards `losses` says what it lost."""
 
     def __init__(self, root: Schema) -> None:
-        super().__init__()
+        super().__init__(root)
         self._root = root
-        self._named = Definitions(root)
         self._steps = 0
         self._origins: dict[int, tuple[Schema, Place]] = {}
         """Where merged schemas come from, by their place in memory; they are kept for that."""

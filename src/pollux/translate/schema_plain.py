@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from pollux.translate.schema_checks import LOWER_BOUNDS, check_accepted, check_bounds, count, is_leaf, names, texts
+from pollux.translate.schema_definitions import Definitions
 from pollux.translate.schema_keywords import (
     ACCEPTED,
     ANNOTATIONS,
@@ -41,8 +42,9 @@ Loss = tuple[Place, Literal["ignored", "approximated"], str]
 class PlainConverter(ABC):
     """Converts schemas whose keywords can be taken one by one; what stands within them is for `_sub`."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Schema) -> None:
         self.losses: list[Loss] = []
+        self._named = Definitions(root)
         self._properties_places: dict[int, tuple[Schema, Place]] = {}
         """Where converted properties stand in the caller's schema, by their place in memory; they are kept for that."""
 
@@ -174,6 +176,8 @@ class PlainConverter(ABC):
         """Say a constraint that the service does not know in words."""
         if says_nothing(keyword, value):
             return
+        if isinstance(value, dict) and [*value] == ["$ref"]:  # the words stand alone: what is referred to is said in them
+            value, _ = self._named.followed(value["$ref"], ((place, keyword), "$ref"))
         text = words(keyword, value)
         if text:
             told.append(text)
