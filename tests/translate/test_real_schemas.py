@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from jsonschema import ValidationError
 from jsonschema.validators import validator_for
 
 from pollux.emulator.app import Emulator
@@ -49,29 +48,35 @@ async def asked_of_the_emulator(native: GenerateContentRequest) -> playing.Answe
     return await playing.ask(emulator, "POST", path, plain(native), headers={"x-goog-api-key": "some-key-for-tests"})
 
 
+TOLD_IN_PART = {
+    "check-jsonschema github-actions": {
+        "else.properties.outputs": "the branch is told as JSON, and refers to a definition that the words do not hold",
+    },
+    "check-jsonschema github-issue-forms": {
+        "properties.body.items.allOf": "six conditions on one item, whose branches are too long to be told",
+    },
+}
+"""Where an answer may break the original, by the place in it, and why: the condition cannot be said in the description.
+
+Every other condition of every schema holds: what the service does not take is told in words, and the emulator reads them.
+"""
+
+
 def wrong(schema: Any, value: Any) -> list[str]:
-    """Say what the second validator finds wrong, but for what the conversion reported as told to the model alone."""
-    losses = schemas.convert(schema)[1]
-    reported = {place[1] for place, _, _ in losses} | {"required" for _, _, why in losses if why.startswith("made optional")}
-    errors = validator_for(schema)(schema).iter_errors(value)
-    return [f"{error.json_path}: {error.message}"[:200] for error in errors if not _is_reported(error, reported)]
-
-
-def _is_reported(error: ValidationError, reported: set[Any]) -> bool:
-    if not reported.isdisjoint(error.absolute_schema_path):
-        return True
-    branches: dict[Any, list[ValidationError]] = {}
-    for inner in error.context or ():
-        branches.setdefault(inner.relative_schema_path[0], []).append(inner)
-    return any(all(_is_reported(inner, reported) for inner in branch) for branch in branches.values())
+    """Say what the second validator finds wrong: in the schema, at which place, what."""
+    kind = validator_for(schema)
+    errors = kind(schema, format_checker=kind.FORMAT_CHECKER).iter_errors(value)
+    return [f"{'.'.join(map(str, error.absolute_schema_path))}: {error.json_path}: {error.message}"[:200] for error in errors]
 
 
 @pytest.mark.parametrize("name", REAL)
 async def test_a_real_schema_is_converted_and_answered(name: str) -> None:
-    """The emulator sees the native schema alone; its answer is valid for the caller's, but for what was reported."""
-    value = await answered(REAL[name])
+    """The emulator sees the native schema alone; its answer is valid for the caller's, formats included."""
+    found = wrong(REAL[name], await answered(REAL[name]))
+    allowed = TOLD_IN_PART.get(name, {})
 
-    assert wrong(REAL[name], value) == []
+    assert [error for error in found if not error.startswith(tuple(allowed))] == []
+    assert [place for place in allowed if not any(error.startswith(place) for error in found)] == [], "stale: take it out"
 
 
 async def test_zod_s_schemas_are_converted_and_answered() -> None:

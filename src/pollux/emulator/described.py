@@ -20,6 +20,9 @@ READ_CHARS_MAX = 4_000
 NAMES = "@names"
 """Patterns of the names of properties that are not declared."""
 
+ONE = "@one"
+"""That one alone of several schemas holds."""
+
 JOINED = ("required", NAMES, "allOf")
 """What several sentences say together."""
 
@@ -74,6 +77,9 @@ def conditions(schema: Schema, kinds: list[str]) -> Schema:
     added: Schema = dict(found.get("any", {}))
     for kind in kinds if len(kinds) <= 2 else ():
         added |= found.get("number" if kind == "integer" else kind, {})
+    if ONE in added:
+        added = {**added, "oneOf": schema["anyOf"]} if "anyOf" in schema else added
+        del added[ONE]
     if "required" in added and schema.get("additionalProperties") is False:
         added["required"] = [name for name in added["required"] if name in schema.get("properties", {})]
     return {
@@ -196,6 +202,7 @@ SENTENCES = (
         lambda text: iter([("object", "required", _listed(text))]),
     ),
     _sentence(r"\bnames of (?:further |other )?properties match(?: the pattern)?:? (.+)", _names),
+    _sentence(r"\bexactly one of (?:these|them|the)\b", lambda _: iter([("any", ONE, True)])),
     _sentence(r"\bmust be (true|false|\{.*\}|\[.*\])", lambda text: _one_of([_json(text)])),
     _sentence(r"\bone of (\[.*\])", lambda text: _one_of(_json(text))),
 )

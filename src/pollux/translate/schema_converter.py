@@ -17,7 +17,7 @@ from typing import Any
 
 from pollux.translate import schema_cycles
 from pollux.translate.schema_checks import constants, is_leaf, texts
-from pollux.translate.schema_keywords import ANNOTATIONS, Schema
+from pollux.translate.schema_keywords import ANNOTATIONS, ONE_HOLDS, Schema, described
 from pollux.translate.schema_merging import UNSAID, both
 from pollux.translate.schema_places import Contradiction, Place, SchemaFault
 from pollux.translate.schema_plain import PlainConverter
@@ -119,7 +119,7 @@ class Converter(PlainConverter):
             if only in REFERENCES:
                 return self._reference(schema[only], (place, only), beside, place, depth)
             if only in _UNIONS:
-                return {**self._annotations(beside, place, depth), **self._union(only, schema[only], place, depth)}
+                return self._union(only, schema[only], self._annotations(beside, place, depth), place, depth)
             if only == "allOf" and isinstance(schema["allOf"], list) and len(schema["allOf"]) == 1:
                 inner = schema["allOf"][0]
                 if isinstance(inner, dict) and not (inner.keys() & beside.keys()):
@@ -134,13 +134,13 @@ class Converter(PlainConverter):
         notes = self._annotations(beside, place, depth) if beside else beside
         return {**notes, "anyOf": [named]} if notes else named
 
-    def _union(self, keyword: str, branches: Any, place: Place, depth: int) -> Schema:
+    def _union(self, keyword: str, branches: Any, notes: Schema, place: Place, depth: int) -> Schema:
         at = (place, keyword)
         converted = self._branches(at, branches, depth)
         if keyword == "oneOf" and len(converted) > 1 and not self._exclude_one_another(branches):
-            self._lose(at, "read as anyOf: that only one branch holds is not enforced")
-            keyword = "anyOf"  # as the service reads it: a branch may allow more than the caller's, and so meet another
-        return {keyword: converted}
+            self._lose(at, "read as anyOf: that only one branch holds is told to the model, not enforced")
+            return described({**notes, "anyOf": converted}, [ONE_HOLDS])
+        return {**notes, keyword: converted}
 
     def _branches(self, at: Place, branches: Any, depth: int) -> list[Schema]:
         if not isinstance(branches, list) or not branches:
@@ -202,9 +202,11 @@ class Converter(PlainConverter):
                 contradiction = fault
         if not converted:
             raise contradiction or Contradiction(place, "allows nothing")
+        told = []
         if any(at[1] == "oneOf" and len(found) > 1 and not self._exclude_one_another(found) for at, found in chosen):
-            self._lose(place, "oneOf is read as anyOf: that only one branch holds is not enforced")
-        return {**self._annotations(beside, place, depth), "anyOf": converted}
+            self._lose(place, "oneOf is read as anyOf: that only one branch holds is told to the model, not enforced")
+            told = [ONE_HOLDS] if all(at[1] == "oneOf" for at, _ in chosen) else []
+        return described({**self._annotations(beside, place, depth), "anyOf": converted}, told)
 
     def _branch(self, rest: Schema, combination: tuple[Any, ...], places: list[Place], place: Place, depth: int) -> Schema:
         if len(combination) == 1 and not rest:

@@ -40,7 +40,7 @@ TABLE: tuple[Keyword, ...] = (
     Keyword(
         ("anyOf",), "kept", "constraints beside it are put into every branch; where that grows too large, the branches are told"
     ),
-    Keyword(("oneOf",), "kept", "where the branches exclude one another; else it becomes `anyOf`, and is reported"),
+    Keyword(("oneOf",), "kept", "where the branches exclude one another; else it becomes `anyOf`, and told"),
     Keyword(
         ("$ref", "$dynamicRef", "$recursiveRef"),
         "kept",
@@ -161,6 +161,10 @@ def words(keyword: str, value: Any) -> str:
         return _WORDS[keyword](value)
     text = shown(value)
     return f"JSON Schema {keyword}: {text}" if text else ""
+
+
+ONE_HOLDS = "Exactly one of these holds."
+"""What is told where `oneOf` becomes `anyOf`."""
 
 
 def described(schema: Schema, told: list[str]) -> Schema:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pollux.translate.schema_keywords import Schema
+from pollux.translate.schema_keywords import ONE_HOLDS, Schema
 from pollux.translate.schema_merging import comparable
 from pollux.translate.schema_places import SchemaFault
 from pollux.translate.schema_plain import Loss
@@ -25,6 +25,9 @@ def as_object(schema: Schema, losses: list[Loss]) -> Schema:
                     (((), keyword), "approximated", "a function takes one object: it has the properties of all branches")
                 )
             rest = {name: value for name, value in schema.items() if name != keyword}
+            if ONE_HOLDS in rest.get("description", ""):  # there are no branches left of which it could be said
+                said = rest.pop("description").replace(ONE_HOLDS, "").rstrip("\n")
+                rest |= {"description": said} if said else {}
             return _with_properties({**rest, **_together(branches)})
     return _with_properties(schema)
 
