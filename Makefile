@@ -65,6 +65,7 @@ bench: .venv/.dev ## measure CPU, latency and memory beside nginx in the same ru
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.files
 	@$(BIN)/python -m bench.media
+	@$(BIN)/python -m bench.schema
 	@$(BIN)/python -m bench.images
 	@$(BIN)/python -m bench.drawing
 	@$(BIN)/python -m bench.batches
