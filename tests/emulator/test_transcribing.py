@@ -4,6 +4,7 @@ import base64
 import io
 from typing import Any
 
+import msgspec
 import pytest
 from google import genai
 from google.genai import types
@@ -105,6 +106,27 @@ async def test_other_sounds_are_described_and_silence_is_empty() -> None:
 
     assert text(unknown).startswith("[a WAV sound of 0.04 seconds, 24000 Hz, mono, loudness")
     assert "parts" not in silent.json["candidates"][0]["content"]
+
+
+async def test_a_text_model_fills_the_schema_of_a_transcript() -> None:
+    """A list of segments, with what each wants: clock times as texts, seconds as numbers, words, speakers."""
+    time, second = {"type": "string"}, {"type": "number"}
+    word: dict[str, Any] = {"type": "object", "properties": {"word": {"type": "string"}, "start": second, "end": second}}
+    wanted: dict[str, Any] = {"text": {"type": "string"}, "start": time, "end": time, "speaker": {"type": "string"}}
+    wanted["words"] = {"type": "array", "items": word}
+    segments = {"type": "array", "items": {"type": "object", "properties": wanted}}
+    schema = {"type": "object", "properties": {"language": {"type": "string"}, "segments": segments}}
+    data = wav("How are you?", "Fine!", voices=(3, 1))
+    reply = await ask([{"text": ASKING}, inline(data)], CHAT, responseMimeType="application/json", responseJsonSchema=schema)
+    answer = msgspec.json.decode(text(reply))
+    first, second_segment = answer["segments"]
+
+    assert answer["language"] == "und"
+    assert [first["text"], second_segment["text"]] == ["How are you?", "Fine!"]
+    assert [first["speaker"], second_segment["speaker"]] == ["Speaker 1", "Speaker 2"]
+    assert (first["start"], second_segment["end"]) == ("00:00.000", "00:01.678")
+    assert [one["word"] for one in first["words"]] == ["How", "are", "you?"]
+    assert first["words"][0]["start"] == 0.102
 
 
 @pytest.mark.parametrize(

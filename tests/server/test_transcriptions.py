@@ -22,6 +22,7 @@ from tests.judges import openai_document, playing, shared
 from tests.media.studio import picture, tone, video
 from tests.server.asking import KEY, Answer, Pollux, ask, pollux
 from tests.server.calling import reply
+from tests.server.sharing import ALICE, BOB, MODES, mode
 
 PATH, TRANSLATIONS = "/v1/audio/transcriptions", "/v1/audio/translations"
 MODEL, ASKED = "gemini-3.5-transcribe", "gemini-3.6-flash"
@@ -269,6 +270,20 @@ def test_a_large_recording_goes_through_the_files_api(upstream: EmulatorServer, 
     assert sent["fileData"]["mimeType"] == "audio/wav"
     assert methods.count("generateContent") == 2
     assert list(tmp_path.glob("tmp*")) == []
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_large_recordings_of_two_owners_are_kept_apart(upstream: EmulatorServer, tmp_path: Path, name: str) -> None:
+    """The same recording of another caller is uploaded for that one; each copy is its owner's, so both are heard."""
+    upstream.emulator.journal.clear()
+    with mode(name, upstream.url, tmp_path, inline_bytes_max=1000) as server:
+        body = form(wav(EN), [("model", MODEL)])
+        told = [ask(server.url, PATH, body=body, headers=HEADERS, key=key).json for key in (ALICE, BOB, ALICE)]
+    sent = [entry["body"] for entry in upstream.emulator.journal.entries() if entry["native_method"] == "generateContent"]
+    uris = [body["contents"][0]["parts"][0]["fileData"]["fileUri"] for body in sent]
+
+    assert [answer.get("text") for answer in told] == [EN, EN, EN]
+    assert uris[0] == uris[2] != uris[1]
 
 
 MP4_WITHOUT_AN_INDEX = b"\0\0\0\x18ftypisom\0\0\0\0isommp42\0\0\0\x08mdat" + bytes(1000)

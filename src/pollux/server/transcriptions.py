@@ -52,55 +52,61 @@ async def create_translation(app: "App", exchange: Exchange) -> None:
 async def _create(app: "App", exchange: Exchange, task: Task) -> None:
     caller = app.authenticated(exchange)
     settings = app.settings
-    form_bytes_max = FORM_BYTES_MAX + transcription.SPEAKERS_MAX * REFERENCE_BYTES_MAX
-    exchange.check_length(settings.file_bytes_max + form_bytes_max)
     headers = app.upstream_headers(exchange)
     await app.key_check.check(caller, headers)  # nobody without a key fills the disk
-    exchange.receive_within(settings.upload_receive_seconds)
     with Recording(app, exchange, settings.data_path) as recording:
-        form = await multipart.read(
-            exchange.pieces(settings.file_bytes_max + form_bytes_max),
-            exchange.headers.get(b"content-type", b""),
-            file_field="file",
-            file_bytes_max=settings.file_bytes_max,
-            take=recording.write,
-            check=lambda form: _check_what_is_known(form, task),
-            field_bytes_max=REFERENCE_BYTES_MAX,
-        )
+        form = await _form(app, exchange, recording, task)
         request = transcription.read(form.listed, task, exchange.notes)
         exchange.model = request.model
         exchange.watch()
         model = await app.aliases.resolve(request.model, caller, headers, exchange.notes)
         family = profile(model)
         sound, seconds = await recording.found(form, caller, headers)
-        references = [_reference(given, i) for i, given in enumerate(request.references)]
-        plan = transcription.to_gemini(request, family, sound, seconds, references)
-        exchange.notes += plan.notes
-        report.refuse_losses(app, exchange)
-        exchange.reports_in_body = report.wanted_in_body(app, exchange)
+    references = [_reference(given, i) for i, given in enumerate(request.references)]
+    plan = transcription.to_gemini(request, family, sound, seconds, references)
+    exchange.notes += plan.notes
+    report.refuse_losses(app, exchange)
+    exchange.reports_in_body = report.wanted_in_body(app, exchange)
 
-        async def call(body: Parts) -> Replies:
-            key = caller.upstream_key
+    async def call(body: Parts) -> Replies:
+        key = caller.upstream_key
+        if request.streams:
+            return await app.client.stream_content(model, body, key=key, headers=headers)
+        return WholeReply(await app.client.generate_content(model, body, key=key, headers=headers))
+
+    answering = Answering(plan, call, exchange.notes, None, settings.continuations_max)
+    if app.owned is not None:
+        await app.owned.check_sent(caller, answering.told)
+    heard = Heard(request, in_json=request.timed and not family.transcribes)
+    try:
+        async with answering:
             if request.streams:
-                return await app.client.stream_content(model, body, key=key, headers=headers)
-            return WholeReply(await app.client.generate_content(model, body, key=key, headers=headers))
+                commitment = Commitment(
+                    exchange, commit_seconds=settings.commit_seconds, keep_alive_seconds=settings.keep_alive_seconds
+                )
+                await _events(exchange, answering, heard, request, seconds, commitment)
+            else:
+                await _answer(exchange, answering, heard, request, seconds)
+    finally:
+        if heard.usage is not None:
+            exchange.tokens = (heard.usage.prompt, heard.usage.completion)
 
-        answering = Answering(plan, call, exchange.notes, None, settings.continuations_max)
-        if app.owned is not None:
-            await app.owned.check_sent(caller, answering.told)
-        heard = Heard(request, in_json=request.timed and not family.transcribes)
-        try:
-            async with answering:
-                if request.streams:
-                    commitment = Commitment(
-                        exchange, commit_seconds=settings.commit_seconds, keep_alive_seconds=settings.keep_alive_seconds
-                    )
-                    await _events(exchange, answering, heard, request, seconds, commitment)
-                else:
-                    await _answer(exchange, answering, heard, request, seconds)
-        finally:
-            if heard.usage is not None:
-                exchange.tokens = (heard.usage.prompt, heard.usage.completion)
+
+async def _form(app: "App", exchange: Exchange, recording: Recording, task: Task) -> Form:
+    """Read the form; the recording goes to its place while it comes. Raises ApiError."""
+    settings = app.settings
+    body_bytes_max = settings.file_bytes_max + FORM_BYTES_MAX + transcription.SPEAKERS_MAX * REFERENCE_BYTES_MAX
+    exchange.check_length(body_bytes_max)
+    exchange.receive_within(settings.upload_receive_seconds)
+    return await multipart.read(
+        exchange.pieces(body_bytes_max),
+        exchange.headers.get(b"content-type", b""),
+        file_field="file",
+        file_bytes_max=settings.file_bytes_max,
+        take=recording.write,
+        check=lambda form: _check_what_is_known(form, task),
+        field_bytes_max=REFERENCE_BYTES_MAX,
+    )
 
 
 async def _answer(
