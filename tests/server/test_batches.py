@@ -167,7 +167,7 @@ def test_images(client: OpenAI, emulator: EmulatorServer) -> None:
         ([asked("a", model="gemini-embedding-001")], CHAT, [(1, "invalid_value", "body.model")]),
         ([asked("a", url=DRAW, prompt="A", stream=True)], DRAW, [(1, "invalid_value", "body.stream")]),
         ([asked("a", url=DRAW, prompt="A", response_format="url")], DRAW, [(1, "invalid_value", "body.response_format")]),
-        ([asked("a", url=DRAW, prompt="A", n=9)], DRAW, [(1, "invalid_value", "body.n")]),
+        ([asked("a", url=DRAW, prompt="A")], DRAW, [(1, "unsupported_value", "body.model")]),
         ([b"\n \n"], CHAT, [(None, "empty_file", None)]),
         ([asked("a"), b"{", asked("b"), b"["], CHAT, [(2, "invalid_json_line", None), (4, "invalid_json_line", None)]),
     ],

@@ -268,6 +268,8 @@ def test_a_request_without_a_model_is_answered(server: Pollux) -> None:
         ({"tools": ["google_search"]}, "tools[0]", "google_search"),
         ({"tools": [{"functionDeclarations": []}]}, "tools[0]", "functions"),
         ({"model": "no such model"}, "model", "no model"),
+        ({"model": "gemini-3.6-flash"}, "model", "gemini-nano-banana-2.1"),
+        ({"model": "veo-3.1-generate"}, "model", "draws no pictures"),
     ],
     ids=str,
 )  # fmt: skip

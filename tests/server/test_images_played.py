@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from pollux.server.streaming import KEEP_ALIVE, Commitment
+from pollux.settings import RETIRED_MODELS
 from pollux.upstream.http import HttpReply, HttpRequest
 from tests.judges import openai_document, playing
 from tests.media.studio import picture
@@ -79,6 +80,25 @@ async def test_an_empty_answer_is_an_error(tmp_path: Any, reply: Json) -> None:
 
     assert answer.status == 400
     assert answer.json["error"]["code"] == "no_image"
+
+
+@pytest.mark.parametrize(
+    ("asked", "called"),
+    [("gemini-2.5-flash-image", "gemini-nano-banana-2.1"), ("models/gemini-3-pro-image-preview", "gemini-3-pro-image")],
+)
+async def test_a_retired_name_is_answered_by_todays_model(tmp_path: Any, asked: str, called: str) -> None:
+    """Where the upstream does not list it; what is sent is what today's model takes."""
+
+    def play(request: HttpRequest) -> playing.Played:
+        return playing.Played(b'{"models": []}' if request.method == "GET" else drawn(part()))
+
+    http = playing.FakeHttp(play)
+    app = playing.server(http, data_dir=str(tmp_path), aliases=RETIRED_MODELS)
+    answer = await playing.ask(app, "POST", PATH, {"model": asked, "prompt": "Draw", "size": "1376x768"})
+
+    assert answer.headers["x-pollux-losses"] == "model=approximated"
+    assert http.sent[-1].url.endswith(f"/models/{called}:generateContent")
+    assert b'"imageConfig":{"aspectRatio":"16:9","imageSize":"1K"}' in http.sent[-1].body  # type: ignore[operator] # joined
 
 
 class SlowCaller:

@@ -146,6 +146,7 @@ class Planner:
         if request.model is None:
             raise InvalidRequest("model is missing.", param="model", code="missing_required_parameter")
         model = await self._model(request.model, notes)
+        images.check_draws(model)
         plan = images.to_gemini(request, [images.prompt_part(request.prompt)], painter(model))
         notes += plan.notes
         if plan.output.format is not None:

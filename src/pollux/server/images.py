@@ -71,7 +71,9 @@ async def resolved(app: "App", exchange: Exchange, caller: Caller, name: str | N
         name = app.settings.image_model
         exchange.notes.append(Note("model", "added", f"no model is named; {name} answers"))
     exchange.model = name
-    return await app.aliases.resolve(name, caller, headers, exchange.notes)
+    model = await app.aliases.resolve(name, caller, headers, exchange.notes)
+    images.check_draws(model)
+    return model
 
 
 def native_call(app: "App", caller: Caller, model: str, headers: Mapping[str, str]) -> Call:

@@ -13,8 +13,9 @@ from pollux.translate import extras
 from pollux.translate.image_sizes import RATIO, SCALE, sized
 from pollux.translate.notes import Note
 from pollux.translate.parameters import Row, ignored_value, in_range
-from pollux.translate.profiles import Painter
+from pollux.translate.profiles import Painter, profile
 from pollux.translate.safety import safety_settings
+from pollux.translate.speech import DRAWING
 from pollux.translate.tools import GOOGLE_TOOLS
 from pollux.wire.gemini.generate import Content, GenerateContentRequest, GenerationConfig, Part, SafetySetting
 from pollux.wire.openai import images as wire
@@ -138,6 +139,12 @@ def to_gemini(request: wire.Asked, parts: list[Part], painter: Painter) -> Plan:
     is_used = any(note.param == "quality" and note.fate == "approximated" for note in notes)
     quality = request.quality if request.quality in ("low", "medium", "high") and is_used else "auto"
     return Plan(native, calls, config.seed, _output(request, notes), quality, notes)
+
+
+def check_draws(model: str) -> None:
+    """Refuse a model of which it is known that it draws no pictures. Raises Unsupported."""
+    if not profile(model).draws:
+        raise Unsupported(f"{model} draws no pictures; ask {DRAWING}.", param="model", code="unsupported_value")
 
 
 def prompt_part(prompt: str) -> Part:
