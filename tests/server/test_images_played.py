@@ -120,12 +120,11 @@ class SlowCaller:
 async def test_no_comment_comes_into_the_middle_of_an_event() -> None:
     """However slowly the caller takes a large one; into the silence after it comes one."""
     caller: Any = SlowCaller()
-    commitment = Commitment(caller, commit_seconds=0.01, keep_alive_seconds=0.01)
-    await commitment.commit()
-    await commitment.send(b"data: ", b"x" * 100, b"\n\n")
-    event, before = b"data: " + b"x" * 100 + b"\n\n", b"".join(caller.sent)
-    await asyncio.sleep(0.2)
-    commitment.close()
+    async with Commitment(caller, commit_seconds=0.01, keep_alive_seconds=0.01) as commitment:
+        await commitment.commit()
+        await commitment.send(b"data: ", b"x" * 100, b"\n\n")
+        event, before = b"data: " + b"x" * 100 + b"\n\n", b"".join(caller.sent)
+        await asyncio.sleep(0.2)
 
     assert event in before
     assert KEEP_ALIVE in b"".join(caller.sent).replace(event, b"")

@@ -1,6 +1,5 @@
 """POST /images/generations."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -10,20 +9,18 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
-from pollux.errors import ApiError
-from pollux.server import bodies, failures, report
+from pollux.server import bodies, report
 from pollux.server.access import Caller
 from pollux.server.asking import Call, Replies, WholeReply
 from pollux.server.drawing import Answered, Drawing, Finish, decoded
 from pollux.server.exchange import Exchange
-from pollux.server.streaming import STOPPING, Commitment
+from pollux.server.streaming import Commitment
 from pollux.translate import images
 from pollux.translate.events import Usage
 from pollux.translate.images_answer import common, pixels, usage
 from pollux.translate.notes import Note
 from pollux.translate.profiles import painter
 from pollux.upstream.http import Parts
-from pollux.wire import sse
 from pollux.wire.closed import Decoders
 from pollux.wire.gemini.generate import encode_request
 from pollux.wire.openai import images as wire
@@ -156,24 +153,16 @@ async def _stream(app: "App", exchange: Exchange, order: Order, drawing: Drawing
     commitment = Commitment(exchange, commit_seconds=settings.commit_seconds, keep_alive_seconds=settings.keep_alive_seconds)
     counted: list[Usage] = []
     try:
-        async with aclosing(drawing.as_they_come()) as coming:
-            async for answered in coming:
-                counted.append(answered.usage)
-                exchange.notes += more_than(1, [answered])
-                await commitment.commit()
-                await _send(exchange, order, answered, commitment, is_last=len(counted) == order.plan.calls)
-                answered.pictures.clear()
-        await exchange.send(b"", more=False)
-    except ApiError as error:
-        if not commitment.committed:
-            raise
-        await exchange.send(sse.encode(failures.encode(exchange, failures.blame(exchange, error))), more=False)
-    except asyncio.CancelledError:
-        if commitment.committed and not exchange.left:
-            await exchange.send(sse.encode(failures.encode(exchange, STOPPING)), more=False)
-        raise
+        async with commitment:
+            async with aclosing(drawing.as_they_come()) as coming:
+                async for answered in coming:
+                    counted.append(answered.usage)
+                    exchange.notes += more_than(1, [answered])
+                    await commitment.commit()
+                    await _send(exchange, order, answered, commitment, is_last=len(counted) == order.plan.calls)
+                    answered.pictures.clear()
+            await exchange.send(b"", more=False)
     finally:
-        commitment.close()
         _count(exchange, counted)
 
 

@@ -5,19 +5,18 @@ them cuts the connection: half a speech must not look like a whole one. As event
 stream.
 """
 
-import asyncio
 from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pollux.errors import ApiError
-from pollux.server import bodies, failures, report
+from pollux.server import bodies, report
 from pollux.server.answering import Answering
 from pollux.server.asking import Replies
 from pollux.server.exchange import BrokenOff, Exchange, Header
 from pollux.server.speaking import Speaking
-from pollux.server.streaming import STOPPING, Commitment
+from pollux.server.streaming import Commitment
 from pollux.translate import speech_request
 from pollux.translate.profiles import profile
 from pollux.translate.speech_request import CONTENT_TYPES, Spoken
@@ -92,7 +91,7 @@ async def _sound(exchange: Exchange, answering: Answering, spoken: Spoken, heade
 
 async def _events(exchange: Exchange, answering: Answering, spoken: Spoken, commitment: Commitment) -> None:
     """Send the sound in events. Raises ApiError as long as the status is not sent; after that, errors go into the stream."""
-    try:
+    async with commitment:
         await answering.open()
         async for events in answering.events():
             data = "".join([spoken.feed(event) for event in events])
@@ -103,13 +102,3 @@ async def _events(exchange: Exchange, answering: Answering, spoken: Spoken, comm
         done = SpeechDone(spoken.usage)
         report.attach(exchange, done)
         await exchange.send(sse.encode(_encode(done)), more=False)
-    except ApiError as error:
-        if not commitment.committed:
-            raise
-        await exchange.send(sse.encode(failures.encode(exchange, failures.blame(exchange, error))), more=False)
-    except asyncio.CancelledError:
-        if commitment.committed and not exchange.left:
-            await exchange.send(sse.encode(failures.encode(exchange, STOPPING)), more=False)
-        raise
-    finally:
-        commitment.close()

@@ -8,6 +8,8 @@ The silence is watched by one timer, which is set again only when it goes off: a
 """
 
 import asyncio
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -30,7 +32,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Commitment:
-    """Sends the status once, and comments into silence."""
+    """Sends the status once, comments into silence, and what goes wrong where it belongs.
+
+    A context around a stream: an ApiError that leaves it is raised on as long as the status is not sent; after that it is told
+    in the stream, which ends there. So is the end of the server.
+    """
 
     __slots__ = ("_busy", "_exchange", "_keep_alive_seconds", "_last", "_loop", "_sending", "_timer", "committed")
 
@@ -60,11 +66,22 @@ class Commitment:
             self._busy = False
             self._last = self._loop.time()
 
-    def close(self) -> None:
-        """Stop watching the silence."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
         self._timer.cancel()
         if self._sending is not None:
             self._sending.cancel()
+        exchange = self._exchange
+        if self.committed and isinstance(error, ApiError):
+            await exchange.send(sse.encode(failures.encode(exchange, failures.blame(exchange, error))), more=False)
+            return True
+        if self.committed and isinstance(error, asyncio.CancelledError) and not exchange.left:
+            await exchange.send(sse.encode(failures.encode(exchange, STOPPING)), more=False)
+        return False
 
     def _silent(self) -> None:
         due = self._last + self._keep_alive_seconds
@@ -85,7 +102,7 @@ class Commitment:
 
 async def relay(exchange: Exchange, answering: Answering, telling: ChatTelling, keeper: Keeper, commitment: Commitment) -> None:
     """Stream an answer. Raises ApiError as long as the status is not sent; after that, errors go into the stream."""
-    try:
+    async with commitment:
         await answering.open()
         await commitment.commit()
         calls = 0
@@ -102,16 +119,6 @@ async def relay(exchange: Exchange, answering: Answering, telling: ChatTelling, 
         messages = telling.close()
         report.attach(exchange, messages[-1])
         await exchange.send(_encoded(messages) + sse.DONE, more=False)
-    except ApiError as error:
-        if not commitment.committed:
-            raise
-        await exchange.send(sse.encode(failures.encode(exchange, failures.blame(exchange, error))), more=False)
-    except asyncio.CancelledError:
-        if commitment.committed and not exchange.left:
-            await exchange.send(sse.encode(failures.encode(exchange, STOPPING)), more=False)
-        raise
-    finally:
-        commitment.close()
 
 
 def _fed(telling: ChatTelling, events: list[Event]) -> list[ChatCompletionChunk]:

@@ -1,6 +1,5 @@
 """POST /audio/transcriptions and /audio/translations: what is said in a recording, whole or in events."""
 
-import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -8,13 +7,13 @@ import msgspec
 
 from pollux.errors import ApiError, InvalidRequest
 from pollux.media import inline
-from pollux.server import failures, multipart, report
+from pollux.server import multipart, report
 from pollux.server.answering import Answering
 from pollux.server.asking import Replies, WholeReply
 from pollux.server.exchange import JSON, Exchange, Header
 from pollux.server.multipart import FORM_BYTES_MAX, Form
 from pollux.server.recording import Recording
-from pollux.server.streaming import STOPPING, Commitment
+from pollux.server.streaming import Commitment
 from pollux.translate import transcript, transcription
 from pollux.translate.failures import says_nothing
 from pollux.translate.media import Found, Source
@@ -135,7 +134,7 @@ async def _events(
 ) -> None:
     """Send the text as it comes, then what is known at the end. Raises ApiError as long as the status is not sent."""
     told = ""
-    try:
+    async with commitment:
         await _open(answering)
         await commitment.commit()
         async for events in answering.events():
@@ -149,16 +148,6 @@ async def _events(
         report.attach(exchange, done)
         segments = transcript.diarized(found) if request.response_format == "diarized_json" else ()
         await exchange.send(b"".join(map(_message, [*last, *segments, done])), more=False)
-    except ApiError as error:
-        if not commitment.committed:
-            raise
-        await exchange.send(sse.encode(failures.encode(exchange, failures.blame(exchange, error))), more=False)
-    except asyncio.CancelledError:
-        if commitment.committed and not exchange.left:
-            await exchange.send(sse.encode(failures.encode(exchange, STOPPING)), more=False)
-        raise
-    finally:
-        commitment.close()
 
 
 async def _open(answering: Answering) -> None:
