@@ -137,11 +137,15 @@ def test_edits_and_extensions_without_a_video(place: Studio) -> None:
     for path in (f"{VIDEOS}/edits", f"{VIDEOS}/extensions"):
         missing = ask(place.url, path, json={"prompt": "On", "seconds": "4"})
         unknown = ask(place.url, path, json={"prompt": "On", "seconds": "4", "video": {"id": "video_" + "x" * 24}})
+        odd = [
+            ask(place.url, path, json={"prompt": "On", "seconds": "4", "video": v}) for v in ("video_1", {"id": "1"}, {"id": 7})
+        ]
         early = ask(place.url, path, json={"prompt": "On", "seconds": "4", "video": {"id": running["id"]}})
         no_film = ask(place.url, path, json={"prompt": "On", "seconds": "4", "video": PNG})
 
         assert (missing.status, missing.error["param"], missing.error["code"]) == (400, "video", "missing_required_parameter")
         assert (unknown.status, unknown.error["param"]) == (404, "video")
+        assert [(each.status, each.error["param"]) for each in odd] == [(404, "video")] * 3
         assert (early.status, early.error["code"]) == (400, "video_not_ready")
         assert (no_film.status, no_film.error["param"]) == (400, "video")
     foreign = ask(place.url, f"{VIDEOS}/extensions", json={"prompt": "On", "model": VEO, "video": b64encode(film()).decode()})

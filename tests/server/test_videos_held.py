@@ -146,6 +146,27 @@ def test_a_film_of_100_mb_is_not_held(tmp_path: Path) -> None:
     assert peak - before < 20 * MEBIBYTE
 
 
+def test_where_veo_is_gone_omni_answers_for_the_guides_model(tmp_path: Path) -> None:
+    """The alias applies where the upstream does not list the name; the answer echoes it, and the report says who made it."""
+
+    def as_today(conversation: Conversation) -> None:
+        if conversation.request.method == "GET":
+            conversation.answer(200, {"models": [{"name": "models/gemini-omni-1.1-flash"}]})
+        else:
+            conversation.answer(200, {"id": "v1_abc", "object": "interaction", "status": "queued"})
+
+    with FakeUpstream() as upstream, pollux(upstream, data_dir=str(tmp_path)) as server:
+        upstream.then(as_today)
+        made = create(server, model="veo-3.1-generate-preview", duration_seconds=4)
+        nameless = create(server, model=None)
+        sent = [request.json for request in upstream.requests if request.method == "POST"]
+
+        assert (made.json["model"], made.headers["x-pollux-losses"]) == ("veo-3.1-generate-preview", "model=approximated")
+        assert (nameless.json["model"], nameless.headers.get("x-pollux-losses")) == ("gemini-omni-1.1-flash", None)
+        assert [body["model"] for body in sent] == ["gemini-omni-1.1-flash"] * 2
+        assert sent[0]["response_format"]["duration"] == "4s"
+
+
 def test_a_film_that_breaks_off_is_cut(tmp_path: Path) -> None:
     """No reader takes it for whole."""
 

@@ -144,8 +144,10 @@ async def _before(
         now_us = await (await app.storing.store()).videos.now_us()
         video_content.check_there(row.id, state, now_us, param=path)
         return state, video_state.before(state)
-    if remixed is not None:
-        _unknown(remixed, path)
+    if remixed is not None or (isinstance(name, str) and name.startswith("video_")):
+        _unknown(str(name), path)
+    if path == "video" and isinstance(fields["video"][0], dict) and "id" in fields["video"][0]:
+        _unknown(str(name), path)
     if isinstance(name, str) and path.endswith(("extend_video_id", "extendVideoId")):
         native = references.resource(name, app.passthrough.host)
         if native is None or not native.startswith("files/"):
