@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 from pollux.errors import ApiError, InvalidRequest
 from pollux.server.batch_lines import Line, Planner
 from pollux.translate.batches import error_of, read_line
+from pollux.wire.jsonl import LineReader, LineTooLarge
 from pollux.wire.openai.batches import BatchError, InputLine
 
 if TYPE_CHECKING:
@@ -64,22 +65,26 @@ async def lines_of(store: "Store", owner: str, file: "File") -> AsyncGenerator[t
     segments = await store.files.segments(owner, file.id)
     if not segments:
         raise InputGone
-    number, rest = 0, b""
+    reader = LineReader(LINE_BYTES_MAX)
+    number = 0
     async with aclosing(store.files.read(segments, 0, file.bytes)) as pieces:
         async for piece in pieces:
-            *whole, rest = (rest + piece).split(b"\n") if rest else piece.split(b"\n")
-            if len(rest) > LINE_BYTES_MAX:
-                raise InvalidRequest(
-                    f"Line {number + len(whole) + 1} is larger than {LINE_BYTES_MAX} bytes.", code="line_too_large"
-                )
-            for text in whole:
+            for text in _fed(reader, piece):
                 number += 1
                 if text and not text.isspace():
                     yield number, text
                 if number % LINES_AT_ONCE == 0:
                     await asyncio.sleep(0)
-    if rest and not rest.isspace():
-        yield number + 1, rest
+    last = reader.finish()
+    if last and not last.isspace():
+        yield number + 1, last
+
+
+def _fed(reader: LineReader, piece: bytes) -> list[bytes]:
+    try:
+        return reader.feed(piece)
+    except LineTooLarge as error:
+        raise InvalidRequest(f"Line {error.number} is larger than {LINE_BYTES_MAX} bytes.", code="line_too_large") from None
 
 
 @dataclass

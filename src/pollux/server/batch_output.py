@@ -14,13 +14,14 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from pollux.errors import ApiError
+from pollux.errors import ApiError, UpstreamFailed
 from pollux.server.batch_input import lines_of, may_pass, request_key
 from pollux.server.batch_lines import Planner, token_of
 from pollux.server.batch_state import State
 from pollux.translate import failures
 from pollux.translate.batches import add_usage, read_line
 from pollux.wire.gemini.batches import ResultLine, decode_result
+from pollux.wire.jsonl import LineReader, LineTooLarge
 from pollux.wire.openai import batches as wire
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from pollux.store.store import Store
 
 WRITE_BYTES = 1_048_576
+
+RESULT_BYTES_MAX = 1_073_741_824
+"""One line of the results: far more than a model answers with, pictures too."""
 
 WHY_NOT = {
     "CANCELLED": ("batch_cancelled", "The batch was cancelled before this request was answered."),
@@ -54,17 +58,20 @@ class Results:
 
     async def add(self, pieces: AsyncIterator[bytes]) -> None:
         """Take the results of a job, as they come."""
-        rest = b""
+        reader = LineReader(RESULT_BYTES_MAX)
         gathered: list[bytes] = []
         size = 0
         async for piece in pieces:
-            *whole, rest = (rest + piece).split(b"\n")
-            for text in whole:
+            try:
+                lines = reader.feed(piece)
+            except LineTooLarge as error:
+                raise UpstreamFailed(f"Line {error.number} of the results is too large.", code="upstream_malformed") from None
+            for text in lines:
                 size += self._take(text, gathered)
             if size >= WRITE_BYTES:
                 await asyncio.to_thread(self._file.write, b"".join(gathered))
                 gathered, size = [], 0
-        self._take(rest, gathered)
+        self._take(reader.finish(), gathered)
         await asyncio.to_thread(self._file.write, b"".join(gathered))
         self._file.flush()
 
