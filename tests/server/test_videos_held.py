@@ -2,6 +2,7 @@
 
 import http.client
 import os
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -165,6 +166,20 @@ def test_where_veo_is_gone_omni_answers_for_the_guides_model(tmp_path: Path) -> 
         assert (nameless.json["model"], nameless.headers.get("x-pollux-losses")) == ("gemini-omni-1.1-flash", None)
         assert [body["model"] for body in sent] == ["gemini-omni-1.1-flash"] * 2
         assert sent[0]["response_format"]["duration"] == "4s"
+
+
+def test_a_film_inside_its_interaction_is_given_too(tmp_path: Path) -> None:
+    """Its address was asked for; what comes as base64 all the same was paid for, and is not lost."""
+    content = {"type": "video", "mime_type": "video/mp4", "data": b64encode(b"film").decode()}
+    told = {"id": "v1_abc", "status": "completed", "steps": [{"type": "model_output", "content": [content]}]}
+    with FakeUpstream() as upstream, pollux(upstream, data_dir=str(tmp_path)) as server:
+        upstream.then(lambda conversation: conversation.answer(200, told))
+        made = create(server, model="gemini-omni-1.1-flash").json["id"]
+        video = ask(server.url, f"{VIDEOS}/{made}")
+        film = ask(server.url, f"{VIDEOS}/{made}/content")
+
+        assert video.json["status"] == "completed"
+        assert (film.status, film.body) == (200, b"film")
 
 
 def test_a_film_that_breaks_off_is_cut(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """GET /videos/{id}/content: the film as it comes from the Gemini API, held nowhere; or pictures of it."""
 
 import re
+from binascii import Error, a2b_base64
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from pollux.errors import ApiError, InvalidRequest, NotFound
+from pollux.errors import ApiError, InvalidRequest, NotFound, UpstreamFailed
 from pollux.media import video
 from pollux.server import failures, references, video_state
 from pollux.server.access import Caller
@@ -12,6 +14,7 @@ from pollux.server.exchange import Exchange, Header
 from pollux.server.passthrough import relay
 from pollux.server.ranges import RangeNotSatisfiable
 from pollux.server.video_state import State
+from pollux.translate import omni
 from pollux.upstream.http import HttpFailed, HttpStream
 from pollux.upstream.passthrough import failed
 
@@ -126,6 +129,8 @@ async def _opened(
     app: "App", exchange: Exchange, caller: Caller, row: "VideoRow", state: State, wanted: dict[str, str]
 ) -> HttpStream:
     """Begin to read a film. One that the Gemini API does not know any more has expired."""
+    if state.engine == "omni" and not state.uri:
+        return await _inside(app, exchange, caller, row, state)
     name = references.resource(state.uri, app.passthrough.host)
     if name is None or not name.startswith("files/"):
         raise ApiError(
@@ -138,6 +143,40 @@ async def _opened(
         if error.status in (403, 404):
             raise _expired(row.id, "video_id") from error
         raise
+
+
+async def _inside(app: "App", exchange: Exchange, caller: Caller, row: "VideoRow", state: State) -> HttpStream:
+    """Read a film that lies in its interaction, though its address was asked for; it is held."""
+    headers = app.upstream_headers(exchange)
+    interaction = await app.videos.native.interaction(state.native, key=caller.upstream_key, headers=headers)
+    film = omni.film_of(interaction)
+    if film is None or not film.data:
+        raise _expired(row.id, "video_id")
+    try:
+        return _Whole(a2b_base64(film.data))
+    except Error:
+        raise UpstreamFailed("The Gemini API sent a video that cannot be read.", code="upstream_malformed") from None
+
+
+class _Whole:
+    """A film that is here as a whole, as if it came in reads."""
+
+    status = 200
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.headers: Mapping[str, str] = {"content-length": str(len(data))}
+
+    async def reads(self) -> AsyncIterator[bytes]:
+        """Give the film."""
+        yield self._data
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """Give the film, or its beginning."""
+        return self._data[:limit_bytes]
+
+    async def close(self) -> None:
+        """Close nothing."""
 
 
 def _expired(video_id: str, param: str) -> NotFound:

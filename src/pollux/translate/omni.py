@@ -47,18 +47,24 @@ def outcome(interaction: Interaction) -> Outcome:
         case "queued":
             return Outcome("queued")
         case "completed":
-            uris = [
-                content.uri
-                for step in interaction.steps or []
-                for content in step.content or []
-                if content.type == "video" and content.uri and step.type != "user_input"
-            ]
-            return Outcome("completed", uri=uris[-1]) if uris else filtered("")
+            film = film_of(interaction)
+            return Outcome("completed", uri=film.uri or "") if film else filtered("")
         case status if status not in ENDED:  # also one of tomorrow: what is paid for is not given up
             return Outcome("in_progress")
     told = interaction.error or next(iter(interaction.errors or []), None)
     why = (told.message if told else None) or f"The Gemini API says: {interaction.status}."
     return failed("video_generation_failed", why)
+
+
+def film_of(interaction: Interaction) -> InteractionContent | None:
+    """Give the film of an interaction: its address, or, though that was not asked for, the film itself as base64."""
+    films = [
+        content
+        for step in interaction.steps or []
+        for content in step.content or []
+        if content.type == "video" and (content.uri or content.data) and step.type != "user_input"
+    ]
+    return films[-1] if films else None
 
 
 def _prompt(order: Order, notes: list[Note]) -> str:
