@@ -193,6 +193,7 @@ class Converter(PlainConverter):
             return self._plain(base, place, depth)
         rest = {name: value for name, value in base.items() if name not in ANNOTATIONS}
         converted, contradiction = [], None
+        self._choosing += 1
         for combination in product(*(found for _, found in chosen)):
             mark = self._named.mark()
             try:
@@ -200,6 +201,7 @@ class Converter(PlainConverter):
             except Contradiction as fault:
                 self._named.forget(mark)
                 contradiction = fault
+        self._choosing -= 1
         if not converted:
             raise contradiction or Contradiction(place, "allows nothing")
         told = []

@@ -45,6 +45,8 @@ class PlainConverter(ABC):
     def __init__(self, root: Schema) -> None:
         self.losses: list[Loss] = []
         self._named = Definitions(root)
+        self._choosing = 0
+        """Unions that are being taken apart: a branch that allows nothing is left out there, not a fault of the caller's."""
         self._properties_places: dict[int, tuple[Schema, Place]] = {}
         """Where converted properties stand in the caller's schema, by their place in memory; they are kept for that."""
 
@@ -145,7 +147,7 @@ class PlainConverter(ABC):
                 self._items(schema, out, place, depth)
             case "additionalProperties":
                 out["additionalProperties"] = (
-                    value if isinstance(value, bool) else self._sub(value, (place, keyword), depth + 1)
+                    value if isinstance(value, bool) else self._optional(value, (place, keyword), depth + 1)
                 )
             case "minItems" | "maxItems":
                 out[keyword] = count((place, keyword), value)
@@ -191,8 +193,16 @@ class PlainConverter(ABC):
         self._count(len(value))
         for name, sub in value.items():
             if type(sub) is dict:
-                converted[name] = sub if is_leaf(sub) else self._larger(sub, (inner, name), depth + 1)
-                continue
+                if is_leaf(sub):
+                    converted[name] = sub
+                    continue
+                if not self._choosing or name in (schema.get("required") or ()):
+                    converted[name] = self._larger(sub, (inner, name), depth + 1)
+                    continue
+                sub = self._optional(sub, (inner, name), depth + 1)  # noqa: PLW2901 - what it comes to
+                if sub is not False:
+                    converted[name] = sub
+                    continue
             if sub is False:
                 if name in (schema.get("required") or ()):
                     raise Contradiction((inner, name), "is required, and nothing is allowed there")
@@ -247,13 +257,25 @@ class PlainConverter(ABC):
                 raise SchemaFault(at, "must be a list of schemas")
             if first:
                 out["prefixItems"] = [self._sub(sub, (at, i), depth + 1) for i, sub in enumerate(first)]
+        if items is not None and not isinstance(items, bool):
+            out["items"] = items = self._optional(items, (place, "items"), depth + 1)
         if items is False:
+            out.pop("items", None)
             longest = len(first or ())
             out["maxItems"] = min(longest, schema["maxItems"]) if type(schema.get("maxItems")) is int else longest
             if count((place, "minItems"), schema.get("minItems") or 0) > longest:
                 raise Contradiction((place, "minItems"), f"is more than {longest}, the most items that are allowed")
-        elif items is not None and items is not True:
-            out["items"] = self._sub(items, (place, "items"), depth + 1)
+
+    def _optional(self, schema: Any, place: Place, depth: int) -> Schema | Literal[False]:
+        """Convert what need not be there: in a branch of a union it is false where nothing is allowed."""
+        if not self._choosing:
+            return self._sub(schema, place, depth)
+        mark = self._named.mark()
+        try:
+            return self._sub(schema, place, depth)
+        except Contradiction:
+            self._named.forget(mark)
+            return False
 
     def _bound(self, keyword: str, value: Any, schema: Schema, out: Schema, told: list[str], place: Place) -> None:
         lower = keyword in ("minimum", "exclusiveMinimum")
