@@ -1,9 +1,9 @@
 """Embeddings: request → native inputs, and native vectors → the answer's."""
 
-import base64
 import dataclasses
 import math
 import struct
+from binascii import b2a_base64
 from collections.abc import Iterable
 from typing import Any
 
@@ -121,8 +121,8 @@ def to_gemini(request: wire.EmbeddingsRequest, model: str, embedder: Embedder, f
     return Plan(inputs, notes, unit, packed=request.encoding_format == "base64")
 
 
-def vector(values: msgspec.Raw | list[float], plan: Plan) -> msgspec.Raw | str:
-    """Say one native vector as the caller asked for it: the JSON as it came, or the numbers (`Plan.reads`) in another form.
+def vector(values: msgspec.Raw | list[float], plan: Plan) -> msgspec.Raw:
+    """Give the JSON of one native vector as the caller asked for it: as it came, or the numbers (`Plan.reads`) in another form.
 
     Raises ValueError where it is no vector. Loses: nothing as floats; base64 has OpenAI's 32 bits a number, and the native
     API does not send more.
@@ -141,7 +141,7 @@ def vector(values: msgspec.Raw | list[float], plan: Plan) -> msgspec.Raw | str:
         packed = struct.pack(f"<{len(values)}f", *values)
     except (OverflowError, struct.error) as error:
         raise ValueError(str(error)) from None
-    return base64.b64encode(packed).decode("ascii")
+    return msgspec.Raw(b'"%b"' % b2a_base64(packed, newline=False))
 
 
 def estimated_tokens(plan: Plan) -> int:

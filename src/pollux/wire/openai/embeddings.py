@@ -30,7 +30,7 @@ class Embedding(Struct, gc=False):
     """One vector: a list of floats as JSON, or the base64 of its little-endian 32-bit floats."""
 
     index: int
-    embedding: msgspec.Raw | str
+    embedding: msgspec.Raw
     object: str = "embedding"
 
 
