@@ -5,11 +5,9 @@ answer with a picture, whole and as an event. The last line is JSON, for a repor
 """
 
 import http.client
-import http.server
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bench.cpu import memory
+from bench.upstream import Upstream, served
 
 COMMAND = [sys.executable, "-c", "import sys; from pollux.cli.main import main; sys.exit(main())"]
 MB = 1_000_000
@@ -105,35 +104,20 @@ def _upstream(mb: int) -> Iterator[str]:
     """Serve native answers: a small picture, or a large one, by the words of the prompt."""
     replies = {name: _reply(size) for name, size in (("small", 1000), ("large", mb * MB))}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(Upstream):
         def do_GET(self) -> None:
-            self._send(msgspec.json.encode({"models": [{"name": f"models/{MODEL}"}]}))
+            self.answer({"models": [{"name": f"models/{MODEL}"}]})
 
         def do_POST(self) -> None:
             asked = self.rfile.read(int(self.headers["content-length"]))
             reply = replies["large" if b"large" in asked else "small"]
-            self._send(b"data: " + reply + b"\r\n\r\n" if "stream" in self.path else reply)
+            if "stream" in self.path:
+                self.answer(b"data: " + reply + b"\r\n\r\n", "text/event-stream")
+            else:
+                self.answer(reply)
 
-        def _send(self, body: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream" if "stream" in self.path else "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
+    with served(Handler) as url:
+        yield url
 
 
 def _reply(size: int) -> bytes:

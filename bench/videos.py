@@ -5,7 +5,6 @@ list of videos, again and again, with nothing else to do. The last line is JSON,
 """
 
 import http.client
-import http.server
 import os
 import statistics
 import sys
@@ -16,12 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from subprocess import PIPE, Popen
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from bench.cpu import memory
+from bench.upstream import Upstream, served
 
 COMMAND = [sys.executable, "-c", "import sys; from pollux.cli.main import main; sys.exit(main())"]
 MB = 1_000_000
@@ -125,12 +124,10 @@ def _read(place: str, path: str) -> int:
 def _upstream(mb: int) -> Iterator[str]:
     """Serve an operation that is done, and its film."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(Upstream):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            self._send({"name": OPERATION})
+            self.answer({"name": OPERATION})
 
         def do_GET(self) -> None:
             if ":download" in self.path:
@@ -138,35 +135,15 @@ def _upstream(mb: int) -> Iterator[str]:
                 return
             uri = f"http://{self.headers['host']}/v1beta/files/abc:download?alt=media"
             told = {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": uri}}]}}
-            self._send({"name": OPERATION, "done": True, "response": told})
+            self.answer({"name": OPERATION, "done": True, "response": told})
 
         def _film(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "video/mp4")
-            self.send_header("Content-Length", str(mb * MB))
-            self.end_headers()
+            self.start("video/mp4", mb * MB)
             for _ in range(mb):
                 self.wfile.write(PIECE)
 
-        def _send(self, told: Any) -> None:
-            body = msgspec.json.encode(told)
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
+    with served(Handler) as url:
+        yield url
 
 
 if __name__ == "__main__":

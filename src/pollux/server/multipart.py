@@ -4,6 +4,7 @@ Fields may stand before or behind the file. The parser is `python-multipart`'s, 
 given on before the next piece is read, so the caller sends no faster than the bytes are taken.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,7 +103,7 @@ class RelatedFile:
             self._found.append(data[start:end])
 
 
-class PartsReader:
+class PartsReader(ABC):
     """The parser: whoever inherits it is told of each part as it comes."""
 
     def __init__(self, content_type: bytes, wanted: str) -> None:
@@ -149,17 +150,17 @@ class PartsReader:
         if not self._ended:
             raise InvalidRequest("The multipart body ends before its last boundary.", code="invalid_multipart")
 
+    @abstractmethod
     def part_begins(self, name: str, filename: str | None, content_type: str) -> None:
         """A part begins; `filename` is None where it has none, and is then a field."""
-        raise NotImplementedError
 
+    @abstractmethod
     def part_data(self, data: bytes) -> None:
         """Some data of the part."""
-        raise NotImplementedError
 
+    @abstractmethod
     def part_ends(self) -> None:
         """The part is whole."""
-        raise NotImplementedError
 
     def _begin(self) -> None:
         self._headers = {}
