@@ -2,12 +2,11 @@
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
 
 import msgspec
 
 from pollux.errors import InvalidRequest, NotFound
-from pollux.server import batch_state, bodies, files
+from pollux.server import batch_state, bodies, files, pages
 from pollux.server.access import Caller
 from pollux.server.batch_state import State
 from pollux.server.exchange import Exchange
@@ -59,8 +58,8 @@ async def create_batch(app: "App", exchange: Exchange) -> None:
 async def list_batches(app: "App", exchange: Exchange) -> None:
     """Give a page of the caller's batches, newest first."""
     caller = await _caller(app, exchange)
-    query = {name: values[-1] for name, values in parse_qs(exchange.query.decode("latin-1")).items()}
-    limit = _limit(query.get("limit"))
+    query = pages.asked(exchange)
+    limit = pages.limit(query, default=LIST_DEFAULT, most=LIST_MAX)
     store = await app.storing.store()
     after = await _find(app, caller, query["after"]) if "after" in query else None
     page = await store.batches.page(caller.owner, after=after, limit=limit)
@@ -132,11 +131,3 @@ def _output_seconds(request: CreateBatchRequest) -> int | None:
             param="output_expires_after.seconds",
         )
     return seconds
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return LIST_DEFAULT
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= LIST_MAX:
-        raise InvalidRequest(f"limit must be between 1 and {LIST_MAX}.", param="limit")
-    return int(text)

@@ -6,13 +6,13 @@ An id of another owner gets exactly the answer of an unknown one. What is stored
 import re
 import secrets
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal, NoReturn
-from urllib.parse import parse_qs, quote
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
 
 import msgspec
 
 from pollux.errors import ApiError, InvalidRequest, NotFound
-from pollux.server import batch_input_files, multipart, native_files, ranges
+from pollux.server import batch_input_files, multipart, native_files, pages, ranges
 from pollux.server.access import Caller
 from pollux.server.exchange import Exchange, Header
 from pollux.server.multipart import FORM_BYTES_MAX, Form
@@ -83,10 +83,10 @@ async def create_file(app: "App", exchange: Exchange) -> None:
 async def list_files(app: "App", exchange: Exchange) -> None:
     """Give a page of the caller's files."""
     caller = await _caller(app, exchange)
-    query = {name: values[-1] for name, values in parse_qs(exchange.query.decode("latin-1")).items()}
+    query = pages.asked(exchange)
     after = query.get("after")
-    limit = _limit(query.get("limit"))
-    order = _order(query.get("order"))
+    limit = pages.limit(query, default=LIST_MAX, most=LIST_MAX)
+    order = pages.order(query)
     store = await app.storing.store()
     page = None
     if after is None or ID.fullmatch(after) or NATIVE.fullmatch(after):
@@ -296,23 +296,6 @@ def _declared(exchange: Exchange) -> int:
     """Give how long the body says that it is; 0 when it does not say."""
     declared = exchange.headers.get(b"content-length", b"")
     return int(declared) if declared.isdigit() else 0
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return LIST_MAX
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= LIST_MAX:
-        raise InvalidRequest(f"limit must be between 1 and {LIST_MAX}.", param="limit")
-    return int(text)
-
-
-def _order(text: str | None) -> Literal["asc", "desc"]:
-    match text:
-        case None | "desc":
-            return "desc"
-        case "asc":
-            return "asc"
-    raise InvalidRequest("order must be asc or desc.", param="order")
 
 
 def _plain(purpose: str | None) -> str | None:

@@ -3,13 +3,12 @@
 import asyncio
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
-from urllib.parse import parse_qs
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from pollux.errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound, Unsupported
-from pollux.server import forms, references, report, video_content, video_media, video_state
+from pollux.server import forms, pages, references, report, video_content, video_media, video_state
 from pollux.server.access import Caller
 from pollux.server.exchange import JSON, Exchange, Header
 from pollux.server.media import RequestMedia
@@ -197,8 +196,8 @@ def _filmer(model: str) -> Filmer:
 async def list_videos(app: "App", exchange: Exchange) -> None:
     """Give a page of the caller's videos, newest first unless it is asked for otherwise."""
     caller = await _caller(app, exchange)
-    query = {name: values[-1] for name, values in parse_qs(exchange.query.decode("latin-1")).items()}
-    limit, order = _limit(query.get("limit")), _order(query.get("order"))
+    query = pages.asked(exchange)
+    limit, order = pages.limit(query, default=LIST_DEFAULT, most=LIST_MAX), pages.order(query)
     store = await app.storing.store()
     after = await _find(app, caller, query["after"], "after") if query.get("after") else None
     page = await store.videos.page(caller.owner, after=after, limit=limit, order=order)
@@ -280,23 +279,6 @@ def _url(exchange: Exchange, row: "VideoRow") -> str:
 def _is_repeated(exchange: Exchange) -> bool:
     count = exchange.headers.get(b"x-stainless-retry-count", b"0")
     return count.isdigit() and int(count) > 0
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return LIST_DEFAULT
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= LIST_MAX:
-        raise InvalidRequest(f"limit must be between 1 and {LIST_MAX}.", param="limit")
-    return int(text)
-
-
-def _order(text: str | None) -> Literal["asc", "desc"]:
-    match text:
-        case None | "desc":
-            return "desc"
-        case "asc":
-            return "asc"
-    raise InvalidRequest("order must be asc or desc.", param="order")
 
 
 def _unknown(video_id: str, param: str = "video_id") -> NoReturn:
